@@ -4,14 +4,24 @@
  */
 
 const ASCII_LOOP_MAX = 48
+const KEEP_BYTES_MAX = 4 * 1024 * 1024
+
+/** Methods that Node's Buffer has and its type package leaves out: `write` without the look-up of
+ *  an encoding. */
+interface ReplyBytes extends Buffer {
+  latin1Write(text: string, offset: number, length: number): number
+  utf8Write(text: string, offset: number): number
+}
 
 export class ReplyWriter {
-  bytes: Buffer
+  bytes: ReplyBytes
   length = 0
+  readonly #initialBytes: number
 
   /** @param initialBytes capacity to start with; it doubles when it runs out */
   constructor(initialBytes = 64 * 1024) {
-    this.bytes = Buffer.allocUnsafeSlow(initialBytes)
+    this.#initialBytes = initialBytes
+    this.bytes = allocate(initialBytes)
   }
 
   /** Makes room for `extra` more bytes. The content [0, length) is kept. */
@@ -20,9 +30,15 @@ export class ReplyWriter {
     if (need <= this.bytes.length) return
     let capacity = this.bytes.length * 2
     while (capacity < need) capacity *= 2
-    const grown = Buffer.allocUnsafeSlow(capacity)
+    const grown = allocate(capacity)
     this.bytes.copy(grown, 0, 0, this.length)
     this.bytes = grown
+  }
+
+  /** Forgets the content, and gives back a buffer that one large reply made grow. */
+  reset(): void {
+    this.length = 0
+    if (this.bytes.length > KEEP_BYTES_MAX) this.bytes = allocate(this.#initialBytes)
   }
 
   /** Appends text of which every code unit is below 256 (RESP framing, numbers, stored latin1). */
@@ -41,8 +57,23 @@ export class ReplyWriter {
 
   /** Appends UTF-8 text. */
   utf8(text: string): void {
-    this.ensure(text.length * 3)
-    this.length += this.bytes.utf8Write(text, this.length)
+    const size = text.length
+    this.ensure(size * 3)
+    const { bytes } = this
+    if (size <= ASCII_LOOP_MAX) {
+      let at = this.length
+      let i = 0
+      for (; i < size; i++) {
+        const unit = text.charCodeAt(i)
+        if (unit > 0x7f) break
+        bytes[at++] = unit
+      }
+      if (i === size) {
+        this.length = at
+        return
+      }
+    }
+    this.length += bytes.utf8Write(text, this.length)
   }
 
   /** Appends raw bytes, copied. */
@@ -51,4 +82,8 @@ export class ReplyWriter {
     this.bytes.set(data, this.length)
     this.length += data.length
   }
+}
+
+function allocate(capacity: number): ReplyBytes {
+  return Buffer.allocUnsafeSlow(capacity) as ReplyBytes
 }

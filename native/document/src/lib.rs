@@ -1,1 +1,33 @@
-//! Placeholder header, replaced by the owner.
+//! Documents: one implementation of what a BSON document means, over raw bytes.
+//!
+//! - JSON text to BSON and back ([`json_to_bson`], [`bson_to_json`])
+//! - checks and preparation of a document to store ([`validate`], [`prepare_insert`])
+//! - filter programs compiled by the query planner ([`Filter`])
+//!
+//! INVARIANT: no input makes a function here panic, loop, or allocate more than a small multiple of the
+//! input's size. Functions that read BSON check every length they follow, so a damaged document gives
+//! [`Error::Bson`]; only [`validate`] promises to look at every byte.
+
+mod decimal;
+mod error;
+mod filter;
+mod json;
+mod number;
+mod object_id;
+mod prepare;
+mod raw;
+mod validate;
+mod write;
+
+pub use error::Error;
+pub use filter::Filter;
+pub use json::{bson_to_json, json_to_bson};
+pub use object_id::ObjectIdGenerator;
+pub use prepare::prepare_insert;
+pub use validate::validate;
+
+/// The largest encoded document in bytes (16 MiB).
+pub const MAX_DOCUMENT_BYTES: usize = 1 << 24;
+
+/// The deepest nesting of documents and arrays; the top-level document is level 1.
+pub const MAX_DEPTH: usize = 200;

@@ -58,7 +58,8 @@ impl PreallocatedFile {
         Ok(Self::assemble(path, file, len, reserve_step))
     }
 
-    /// Opens an existing file and lengthens it to `size` when it is shorter.
+    /// Opens an existing file, lengthens it to `size` when it is shorter, and returns the length
+    /// that it had.
     ///
     /// # Errors
     /// `NotFound` when there is none.
@@ -67,14 +68,14 @@ impl PreallocatedFile {
         path: &Path,
         size: u64,
         reserve_step: u64,
-    ) -> io::Result<Self> {
+    ) -> io::Result<(Self, u64)> {
         let file = io.open(path)?;
         let len = file.len()?;
         if len < size {
             file.set_len(size)?;
             file.sync_all()?;
         }
-        Ok(Self::assemble(path, file, len.max(size), reserve_step))
+        Ok((Self::assemble(path, file, len.max(size), reserve_step), len))
     }
 
     fn assemble(path: &Path, file: Box<dyn File>, len: u64, reserve_step: u64) -> Self {
@@ -161,5 +162,103 @@ impl PreallocatedFile {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::RealIo;
+    use crate::faulty::{FaultyIo, Loss};
+
+    const PATH: &str = "/log";
+
+    fn created(io: &FaultyIo) -> PreallocatedFile {
+        PreallocatedFile::create(io, Path::new(PATH), 100, 30).unwrap()
+    }
+
+    #[test]
+    fn has_its_full_length_durably_from_the_start() {
+        let io = FaultyIo::new();
+        created(&io);
+        let file = PreallocatedFile::open(&io.crash(Loss::Unsynced), Path::new(PATH), 30).unwrap();
+        assert_eq!(file.len(), 100);
+        let mut bytes = [1; 100];
+        file.read_exact_at(0, &mut bytes).unwrap();
+        assert_eq!(bytes, [0; 100]);
+    }
+
+    #[test]
+    fn reserves_in_steps_up_to_the_length() {
+        let io = FaultyIo::new();
+        io.set_free_bytes(Some(100));
+        let file = created(&io);
+        let reserve = |end, free| {
+            io.set_free_bytes(Some(free));
+            file.ensure_reserved(end)
+        };
+        reserve(30, 0).unwrap();
+        assert_eq!(reserve(31, 29).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        reserve(31, 30).unwrap();
+        reserve(91, 40).unwrap();
+        assert_eq!(reserve(101, 99).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn refuses_writes_past_the_length() {
+        let file = created(&FaultyIo::new());
+        file.write_all_at(97, b"abc").unwrap();
+        let error = file.write_all_at(98, b"abc").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(
+            file.write_all_at(u64::MAX, b"a").unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+    }
+
+    #[test]
+    fn leaves_nothing_behind_when_the_disk_is_full() {
+        let io = FaultyIo::new();
+        io.set_free_bytes(Some(29));
+        let error = PreallocatedFile::create(&io, Path::new(PATH), 100, 30).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(io.list(Path::new("/")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn trim_releases_and_a_later_write_reserves_again() {
+        let io = FaultyIo::new();
+        io.set_free_bytes(Some(30));
+        let file = created(&io);
+        file.write_all_at(0, &[7; 20]).unwrap();
+        file.trim(10).unwrap();
+        let mut bytes = [1; 20];
+        file.read_exact_at(0, &mut bytes).unwrap();
+        assert_eq!(bytes, [[7; 10], [0; 10]].concat()[..]);
+        assert_eq!(file.len(), 100);
+        file.ensure_reserved(30).unwrap();
+        assert!(file.ensure_reserved(31).is_err());
+    }
+
+    #[test]
+    fn really_holds_blocks_on_a_real_file_system() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deep/log");
+        RealIo.create_dir_all(path.parent().unwrap()).unwrap();
+        let file = PreallocatedFile::create(&RealIo, &path, 64 << 20, 1 << 20).unwrap();
+        let held = || std::fs::metadata(&path).unwrap().blocks() * 512;
+        assert!((1 << 20..2 << 20).contains(&held()), "{}", held());
+        file.ensure_reserved((1 << 20) + 1).unwrap();
+        assert!((2 << 20..3 << 20).contains(&held()), "{}", held());
+        file.write_all_at(0, b"x").unwrap();
+        file.sync().unwrap();
+        file.trim(1).unwrap();
+        assert!(held() <= 64 << 10, "{}", held());
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 64 << 20);
+        let (_, found) = PreallocatedFile::open_extended(&RealIo, &path, 65 << 20, 1).unwrap();
+        assert_eq!(found, 64 << 20);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 65 << 20);
     }
 }

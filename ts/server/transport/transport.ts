@@ -4,17 +4,20 @@
  * are above this interface and know of neither.
  *
  * INVARIANT: bytes leave a connection in the order of the `send` calls for it.
+ * INVARIANT: events are never called from inside a method of `Transport`, always in a later turn
+ * or at least after the method returned. After `end` or `destroy` only `onClose` still comes.
  * ORDER: everything sent in one turn of the event loop leaves in as few writes as possible, at the
  * end of that turn.
  */
 
 import type { ReplyWriter } from '../../resp/writer.js'
 
-/** A transport's name for one accepted connection; reused only after `onClose` returned. */
+/** A transport's name for one accepted connection, above 0; reused only long after `onClose`.
+ *  Methods given the name of a connection that is gone do nothing. */
 export type ConnectionId = number
 
 export interface TransportEvents {
-  /** A connection was accepted; `peer` and `local` are `host:port`. */
+  /** A connection was accepted; `peer` and `local` are `host:port` or `[v6 host]:port`. */
   onOpen(connection: ConnectionId, peer: string, local: string): void
   /**
    * Bytes `input[start, end)` are the unconsumed bytes of the connection so far, in order. They are
@@ -28,7 +31,10 @@ export interface TransportEvents {
   onDrain(connection: ConnectionId): void
   /** The connection is gone, for whatever reason; called exactly once, nothing follows. */
   onClose(connection: ConnectionId): void
-  /** Set by `onData` before it returns; see there. */
+  /** Trouble to be logged: no descriptor left to accept with, a TLS handshake that failed, or an
+   *  event handler that threw (its connection is destroyed). */
+  onError(error: Error): void
+  /** Set by `onData` before it returns; see there. The transport sets it to 0 before each call. */
   expectBytes: number
 }
 
@@ -39,9 +45,10 @@ export interface ListenOptions {
   backlog: number
   /** Unsent bytes per connection above which `send` answers false (the caller stops reading). */
   highWaterBytes: number
-  /** Unconsumed bytes per connection above which it is closed. */
+  /** Unconsumed or expected bytes per connection above which it is closed. 0 = no bound. */
   queryBufferBytes: number
-  /** Unsent bytes per connection above which it is closed: a client that never reads. */
+  /** Unsent bytes per connection above which it is closed: a client that never reads. 0 = no
+   *  bound. */
   replyBufferBytes: number
   /** Connections beyond this get `refusal` (RESP bytes) and are closed. 0 = no bound. */
   maxConnections: number
@@ -53,24 +60,28 @@ export interface ListenOptions {
 export interface Transport {
   /** Starts accepting. @returns the bound address. @throws with a one-line reason (port in use, …) */
   listen(): Promise<{ host: string; port: number }>
-  /** The one output buffer of this transport: write reply bytes here, then `send` the slice. */
+  /** The one output buffer of this transport: write reply bytes here, then `send` the slice.
+   *  ORDER: no other `send` between the first byte of a slice and its own `send`. */
   readonly output: ReplyWriter
-  /** Queues `output.bytes[start, end)` for the connection. @returns false above the high-water mark. */
+  /** Queues `output.bytes[start, end)` for the connection; slices that touch are merged. May empty
+   *  `output`: read `output.length` again afterwards. @returns false above the high-water mark. */
   send(connection: ConnectionId, start: number, end: number): boolean
-  /** Stops / resumes reading a connection (no `onData` while paused). Idempotent. */
+  /** Stops / resumes reading a connection (no `onData` while paused). Idempotent. `resume` also
+   *  presents the kept bytes again, in a later turn. */
   pause(connection: ConnectionId): void
   resume(connection: ConnectionId): void
   /** Calls `onData` again with the kept bytes, in a later turn: the end of the caller's budget. */
   again(connection: ConnectionId): void
-  /** Sends what is queued, then closes. */
+  /** Sends what is queued, then closes. The transport does the same at the end of the input, once
+   *  the kept bytes were presented and the connection is not paused. */
   end(connection: ConnectionId): void
-  /** Closes at once. */
+  /** Closes at once; what is queued is dropped. */
   destroy(connection: ConnectionId): void
   /** Stops accepting; existing connections live on. */
   stopAccepting(): void
-  /** Closes everything and releases the descriptors. */
+  /** Closes everything and releases the descriptors; `onClose` comes for each connection first. */
   close(): Promise<void>
 }
 
-/** Makes a transport. Both implementations export one of these. */
+/** Makes a transport. `node.ts` exports one; `native.ts` makes one from the loaded native module. */
 export type TransportFactory = (options: ListenOptions, events: TransportEvents) => Transport

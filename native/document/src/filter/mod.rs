@@ -1,0 +1,119 @@
+//! Filters: a program written by the query planner, checked and prepared once, evaluated on raw bytes.
+
+mod compare;
+mod evaluate;
+mod operand;
+mod parse;
+mod path;
+mod pattern;
+mod re2;
+
+use crate::Error;
+use crate::raw::Value;
+use operand::{List, Operand};
+use path::Segment;
+use pattern::Pattern;
+
+/// A compiled filter.
+#[derive(Debug)]
+pub struct Filter {
+    root: Node,
+}
+
+impl Filter {
+    /// Compiles a filter program: a BSON document `{n: kind, …}`.
+    ///
+    /// | kind | fields | passes when |
+    /// |---|---|---|
+    /// | `true` | | always |
+    /// | `and` `or` `nor` | `c`: nodes | all, one, none of them pass |
+    /// | `not` | `c`: one node | it does not pass |
+    /// | `cmp` | `p`, `o`: `eq ne gt gte lt lte`, `v`: value | the value at `p` compares so |
+    /// | `in` `nin` `all` | `p`, `v`: array of values and regexes | one is there, none is, all are |
+    /// | `size` | `p`, `v`: int32 | it is an array of that length |
+    /// | `exists` | `p`, `v`: boolean | it is there or not |
+    /// | `regex` | `p`, `v`: regex | it is found in the string |
+    /// | `elem` | `p`, `c`: nodes | one array element passes all of them |
+    ///
+    /// `p` is a dotted path from the document or, inside `elem`, from the element; `""` is that itself.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedType`], [`Error::RegexOption`] and [`Error::RegexPattern`] for operands a
+    /// client may send; [`Error::Program`] and [`Error::Bson`] for a program that is malformed.
+    pub fn parse(program: &[u8]) -> Result<Filter, Error> {
+        Ok(Filter { root: parse::node(program, 1)? })
+    }
+
+    /// Whether every document passes, so that no body has to be looked at.
+    pub fn matches_all(&self) -> bool {
+        self.root.is_always_true()
+    }
+
+    /// Whether `doc` passes. Allocates only where a decimal meets a double.
+    ///
+    /// # Errors
+    /// [`Error::Bson`] if damage is met; bytes that need not be looked at are not checked.
+    pub fn matches(&self, doc: &[u8]) -> Result<bool, Error> {
+        Ok(self.root.matches(Value::Document(doc))?)
+    }
+}
+
+/// One step of a program.
+#[derive(Debug)]
+enum Node {
+    True,
+    And(Vec<Node>),
+    Or(Vec<Node>),
+    Not(Box<Node>),
+    Test {
+        path: Vec<Segment>,
+        test: Test,
+    },
+    /// Passes if an element of the array at `path` passes `inner`.
+    Element {
+        path: Vec<Segment>,
+        inner: Box<Node>,
+    },
+}
+
+impl Node {
+    fn is_always_true(&self) -> bool {
+        match self {
+            Node::True => true,
+            Node::And(nodes) => nodes.iter().all(Node::is_always_true),
+            Node::Or(nodes) => nodes.iter().any(Node::is_always_true),
+            Node::Not(node) => node.is_always_false(),
+            Node::Test { .. } | Node::Element { .. } => false,
+        }
+    }
+
+    fn is_always_false(&self) -> bool {
+        match self {
+            Node::And(nodes) => nodes.iter().any(Node::is_always_false),
+            Node::Or(nodes) => nodes.iter().all(Node::is_always_false),
+            Node::Not(node) => node.is_always_true(),
+            Node::True | Node::Test { .. } | Node::Element { .. } => false,
+        }
+    }
+}
+
+/// What is asked of the value at a path.
+#[derive(Debug)]
+enum Test {
+    Compare { operator: Operator, operand: Operand },
+    In { list: List, negated: bool },
+    All(List),
+    Size(usize),
+    Exists(bool),
+    Regex(Pattern),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+}

@@ -1,0 +1,211 @@
+//! A value that is there now or will be set later, once, by another thread.
+//!
+//! ```text
+//! Pending ── complete(result) ──▶ Ready ── release() ──▶ Released
+//! ```
+//!
+//! INVARIANT: a callback runs exactly once and under no lock: on the thread that completes the
+//! future, or at once on the thread that registers it when the future is ready already.
+
+use std::sync::Arc;
+
+use kronotop_kv::RangeResult;
+use kronotop_kv::error::code;
+use parking_lot::{Condvar, Mutex};
+
+use crate::errors::{FUTURE_NOT_SET, FUTURE_RELEASED};
+use crate::ffi::types::{FdbKey, FdbKeyValue};
+
+/// What a future can hold; each C accessor accepts one kind. The arrays beside `Pairs` and `Keys`
+/// are what the C caller walks: they point into the owner next to them, and are made when first
+/// asked for.
+pub enum Outcome {
+    Nothing,
+    Int64(i64),
+    Key(Vec<u8>),
+    Value(Option<Vec<u8>>),
+    Pairs { range: RangeResult, array: Vec<FdbKeyValue> },
+    Keys { keys: Vec<Vec<u8>>, array: Vec<FdbKey> },
+}
+
+/// A result, or a FoundationDB error code.
+pub type Completion = Result<Outcome, i32>;
+
+type Callback = Box<dyn FnOnce(&Arc<Future>) + Send>;
+type CancelHook = Box<dyn FnOnce() + Send>;
+
+enum State {
+    Pending { callback: Option<Callback>, on_cancel: Option<CancelHook> },
+    Ready(Completion),
+    Released,
+}
+
+/// See the module's description.
+pub struct Future {
+    state: Mutex<State>,
+    ready: Condvar,
+}
+
+impl Future {
+    /// A future that is ready.
+    pub fn ready(completion: Completion) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(State::Ready(completion)), ready: Condvar::new() })
+    }
+
+    /// A future that somebody will `complete`.
+    pub fn pending() -> Arc<Self> {
+        let state = State::Pending { callback: None, on_cancel: None };
+        Arc::new(Self { state: Mutex::new(state), ready: Condvar::new() })
+    }
+
+    /// Registers what cancelling has to end; dropped when the future is completed first.
+    pub fn on_cancel(&self, hook: CancelHook) {
+        if let State::Pending { on_cancel, .. } = &mut *self.state.lock() {
+            *on_cancel = Some(hook);
+        }
+    }
+
+    /// Sets the result and runs the callback. Only the first completion counts.
+    pub fn complete(self: &Arc<Self>, completion: Completion) {
+        let (callback, hook) = {
+            let mut state = self.state.lock();
+            let State::Pending { callback, on_cancel } = &mut *state else { return };
+            // ORDER: the hook is dropped outside the lock, it may own what completes this future.
+            let taken = (callback.take(), on_cancel.take());
+            *state = State::Ready(completion);
+            taken
+        };
+        self.ready.notify_all();
+        drop(hook);
+        if let Some(callback) = callback {
+            callback(self);
+        }
+    }
+
+    /// Ends the wait with `operation_cancelled`; nothing happens when the future is ready.
+    pub fn cancel(self: &Arc<Self>) {
+        let hook = match &mut *self.state.lock() {
+            State::Pending { on_cancel, .. } => on_cancel.take(),
+            State::Ready(_) | State::Released => return,
+        };
+        if let Some(hook) = hook {
+            hook();
+        }
+        self.complete(Err(code::OPERATION_CANCELLED));
+    }
+
+    /// Runs `callback` when the future is ready. One callback per future.
+    pub fn set_callback(self: &Arc<Self>, callback: Callback) -> Result<(), i32> {
+        if let State::Pending { callback: slot, .. } = &mut *self.state.lock() {
+            if slot.is_some() {
+                return Err(code::CLIENT_INVALID_OPERATION);
+            }
+            *slot = Some(callback);
+            return Ok(());
+        }
+        callback(self);
+        Ok(())
+    }
+
+    pub fn is_ready(&self) -> bool {
+        !matches!(&*self.state.lock(), State::Pending { .. })
+    }
+
+    pub fn block_until_ready(&self) {
+        let mut state = self.state.lock();
+        self.ready.wait_while(&mut state, |state| matches!(state, State::Pending { .. }));
+    }
+
+    /// Frees the result; reading it afterwards answers `future_released`.
+    pub fn release(&self) {
+        let mut state = self.state.lock();
+        if matches!(&*state, State::Ready(_)) {
+            *state = State::Released;
+        }
+    }
+
+    /// The error code of a ready future, 0 for success.
+    pub fn error(&self) -> i32 {
+        self.read(|_| Ok(())).err().unwrap_or(0)
+    }
+
+    /// Reads the result of a ready future; what `read` hands out stays in place until the future
+    /// is released or destroyed.
+    pub fn read<T>(
+        &self,
+        read: impl FnOnce(&mut Outcome) -> Result<T, i32>,
+    ) -> Result<T, i32> {
+        match &mut *self.state.lock() {
+            State::Pending { .. } => Err(FUTURE_NOT_SET),
+            State::Ready(Ok(outcome)) => read(outcome),
+            State::Ready(Err(code)) => Err(*code),
+            State::Released => Err(FUTURE_RELEASED),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    fn counting(count: &Arc<AtomicUsize>) -> Callback {
+        let count = Arc::clone(count);
+        Box::new(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+        })
+    }
+
+    #[test]
+    fn a_callback_runs_once_when_another_thread_completes() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let future = Future::pending();
+        future.set_callback(counting(&count)).unwrap();
+        assert!(!future.is_ready());
+        assert_eq!(future.error(), FUTURE_NOT_SET);
+        let other = Arc::clone(&future);
+        let thread = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(5));
+            other.complete(Ok(Outcome::Int64(7)));
+            other.complete(Err(code::OPERATION_FAILED));
+        });
+        future.block_until_ready();
+        thread.join().unwrap();
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        assert_eq!(future.error(), 0);
+    }
+
+    #[test]
+    fn a_callback_on_a_ready_future_runs_at_once() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let future = Future::ready(Err(code::NOT_COMMITTED));
+        future.set_callback(counting(&count)).unwrap();
+        assert_eq!((count.load(Ordering::SeqCst), future.error()), (1, code::NOT_COMMITTED));
+    }
+
+    #[test]
+    fn cancelling_runs_the_hook_and_the_callback() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let hooked = Arc::clone(&count);
+        let future = Future::pending();
+        future.on_cancel(Box::new(move || {
+            hooked.fetch_add(10, Ordering::SeqCst);
+        }));
+        future.set_callback(counting(&count)).unwrap();
+        assert_eq!(future.set_callback(counting(&count)), Err(code::CLIENT_INVALID_OPERATION));
+        future.cancel();
+        future.cancel();
+        assert_eq!(count.load(Ordering::SeqCst), 11);
+        assert_eq!(future.error(), code::OPERATION_CANCELLED);
+    }
+
+    #[test]
+    fn releasing_frees_the_result() {
+        let future = Future::ready(Ok(Outcome::Key(vec![1])));
+        future.release();
+        assert!(future.is_ready());
+        assert_eq!(future.error(), FUTURE_RELEASED);
+    }
+}

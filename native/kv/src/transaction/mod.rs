@@ -1,0 +1,278 @@
+//! One transaction: its snapshot, its uncommitted writes and its conflict ranges.
+//!
+//! ```text
+//! active ── commit ──▶ committing or committed ── reset / on_error ──▶ active
+//!    └──── cancel ───▶ cancelled               ── reset ─────────────▶ active
+//! ```
+//!
+//! Reads are answered on the caller's thread. Only `commit` completes elsewhere.
+
+mod commit;
+mod options;
+mod read;
+mod write;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result, code};
+use crate::keys::{METADATA_VERSION_KEY, RangeList, SYSTEM_END, USER_END, VERSION_WINDOW};
+use crate::pending::{Pending, StampTemplate};
+use crate::shared::Shared;
+use crate::snapshot::Snapshot;
+use crate::types::versionstamp;
+use crate::watches::PendingWatch;
+use crate::write_map::WriteMap;
+
+use options::TransactionOptions;
+
+pub use options::option_code;
+
+/// First pause of `on_error`; it doubles up to the largest.
+const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Active,
+    CommitStarted,
+    Cancelled,
+}
+
+/// A versionstamped key: its final name is known at the commit.
+#[derive(Debug)]
+pub(crate) struct StampedKey {
+    pub(crate) template: StampTemplate,
+    pub(crate) value: Box<[u8]>,
+    /// The number of the operation in the transaction.
+    pub(crate) sequence: i64,
+    /// Adds a write conflict range.
+    pub(crate) conflicts: bool,
+}
+
+/// See the module's header. The caller serialises the calls on one transaction.
+#[derive(Debug)]
+pub struct Transaction {
+    shared: Arc<Shared>,
+    state: State,
+    snapshot: Option<Snapshot>,
+    /// Set by `set_read_version`, before the snapshot is taken.
+    wanted_version: Option<i64>,
+    writes: WriteMap<Pending>,
+    stamped_keys: Vec<StampedKey>,
+    /// Where the stamped keys may end up: reads there fail.
+    unreadable: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Number of the last write operation; the version of the writes in `writes`.
+    sequence: i64,
+    read_conflicts: RangeList,
+    write_conflicts: RangeList,
+    /// Bytes of mutations and conflict ranges, as FoundationDB counts them.
+    size: usize,
+    watches: Vec<PendingWatch>,
+    options: TransactionOptions,
+    created: Instant,
+    retries: i64,
+    backoff: Duration,
+    /// The commit version: 0 until committed, -1 for a read-only transaction.
+    committed: Arc<AtomicI64>,
+}
+
+impl Transaction {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            state: State::Active,
+            snapshot: None,
+            wanted_version: None,
+            writes: WriteMap::default(),
+            stamped_keys: Vec::new(),
+            unreadable: Vec::new(),
+            sequence: 0,
+            read_conflicts: RangeList::default(),
+            write_conflicts: RangeList::default(),
+            size: 0,
+            watches: Vec::new(),
+            options: TransactionOptions::default(),
+            created: Instant::now(),
+            retries: 0,
+            backoff: FIRST_BACKOFF,
+            committed: Arc::new(AtomicI64::new(0)),
+        }
+    }
+
+    /// The version that the reads see; takes the snapshot if there is none yet.
+    ///
+    /// # Errors
+    /// 1007, 1009, 1025, 1031, 1037, 2017.
+    pub fn read_version(&mut self) -> Result<i64> {
+        self.check_active()?;
+        self.take_snapshot()
+    }
+
+    /// Reads at `version` instead of the newest one: one that this store gave out in the last 5 s.
+    /// A version that cannot be served fails the first read (1007 or 1009).
+    ///
+    /// # Errors
+    /// 1025, 1031, 2010 when the transaction has a read version, 2011 for one below 1, 2017.
+    pub fn set_read_version(&mut self, version: i64) -> Result<()> {
+        self.check_active()?;
+        if self.snapshot.is_some() || self.wanted_version.is_some() {
+            return Err(Error::new(code::READ_VERSION_ALREADY_SET));
+        }
+        if version <= 0 {
+            return Err(Error::new(code::VERSION_INVALID));
+        }
+        self.wanted_version = Some(version);
+        Ok(())
+    }
+
+    /// The version of the last commit of this transaction; -1 before it and after a read-only one.
+    #[must_use]
+    pub fn committed_version(&self) -> i64 {
+        match self.committed.load(Ordering::Acquire) {
+            0 => -1,
+            version => version,
+        }
+    }
+
+    /// The stamp that the last commit placed.
+    ///
+    /// # Errors
+    /// 2021 before a commit and after a read-only one.
+    pub fn versionstamp(&self) -> Result<[u8; 10]> {
+        match self.committed_version() {
+            -1 => Err(Error::new(code::NO_COMMIT_VERSION)),
+            version => Ok(versionstamp(version)),
+        }
+    }
+
+    /// Bytes of the mutations and conflict ranges so far: what the size limit is about.
+    #[must_use]
+    pub fn approximate_size(&self) -> usize {
+        self.size
+    }
+
+    /// Ends the transaction: every later call but `reset` answers 1025, its watches too.
+    /// A commit on its way goes on.
+    pub fn cancel(&mut self) {
+        self.clear(code::TRANSACTION_CANCELLED);
+        self.state = State::Cancelled;
+    }
+
+    /// Makes the transaction as new, options included. Its watches that are not committed answer
+    /// 1101; a commit on its way goes on.
+    pub fn reset(&mut self) {
+        self.clear(code::OPERATION_CANCELLED);
+        self.options = TransactionOptions::default();
+        self.created = Instant::now();
+        self.retries = 0;
+        self.backoff = FIRST_BACKOFF;
+    }
+
+    /// What to do after `error`: for a retryable one, resets the transaction (time-out, retry
+    /// limit and largest pause stay) and returns how long to wait before running it again.
+    ///
+    /// # Errors
+    /// The same error when it is not retryable or the retry limit is reached; 1025, 1031.
+    pub fn on_error(&mut self, error: &Error) -> Result<Duration> {
+        if self.state == State::Cancelled {
+            return Err(Error::new(code::TRANSACTION_CANCELLED));
+        }
+        self.check_timeout()?;
+        let limit_reached = self.options.retry_limit >= 0 && self.retries >= self.options.retry_limit;
+        if !error.is_retryable() || limit_reached {
+            return Err(error.clone());
+        }
+        self.clear(code::OPERATION_CANCELLED);
+        self.options = self.options.kept_by_on_error();
+        self.retries += 1;
+        let max = self.options.max_retry_delay;
+        if matches!(error.code, code::TRANSACTION_TOO_OLD | code::FUTURE_VERSION) {
+            return Ok(FIRST_BACKOFF.min(max));
+        }
+        let pause = self.backoff.min(max).mul_f64(self.shared.random_fraction());
+        self.backoff = (self.backoff * 2).min(max);
+        Ok(pause)
+    }
+
+    /// Forgets reads, writes and the outcome. Watches not yet committed answer `watch_error`.
+    fn clear(&mut self, watch_error: i32) {
+        for watch in self.watches.drain(..) {
+            watch.cell.fire(Err(Error::new(watch_error)));
+        }
+        self.state = State::Active;
+        self.snapshot = None;
+        self.wanted_version = None;
+        self.writes = WriteMap::default();
+        self.stamped_keys.clear();
+        self.unreadable.clear();
+        self.sequence = 0;
+        self.read_conflicts = RangeList::default();
+        self.write_conflicts = RangeList::default();
+        self.size = 0;
+        self.committed = Arc::new(AtomicI64::new(0));
+    }
+
+    fn check_active(&self) -> Result<()> {
+        match self.state {
+            State::Active => self.check_timeout(),
+            State::CommitStarted => Err(Error::new(code::USED_DURING_COMMIT)),
+            State::Cancelled => Err(Error::new(code::TRANSACTION_CANCELLED)),
+        }
+    }
+
+    fn check_timeout(&self) -> Result<()> {
+        match self.options.timeout {
+            Some(timeout) if self.created.elapsed() >= timeout => {
+                Err(Error::new(code::TRANSACTION_TIMED_OUT))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the snapshot if there is none; fails when it is too old. Returns its version.
+    fn take_snapshot(&mut self) -> Result<i64> {
+        let version = match &self.snapshot {
+            Some(snapshot) => snapshot.version(),
+            None => {
+                let snapshot = match self.wanted_version {
+                    None => Snapshot::newest(&self.shared)?,
+                    Some(version) => Snapshot::at(&self.shared, version)?,
+                };
+                let version = snapshot.version();
+                self.snapshot = Some(snapshot);
+                version
+            }
+        };
+        if self.shared.clock.now() - version > VERSION_WINDOW {
+            return Err(Error::new(code::TRANSACTION_TOO_OLD));
+        }
+        Ok(version)
+    }
+
+    fn reads_own_writes(&self, snapshot: bool) -> bool {
+        self.options.read_your_writes && (!snapshot || self.options.snapshot_reads_own_writes)
+    }
+
+    fn read_end(&self) -> &'static [u8] {
+        if self.options.reads_system_keys { SYSTEM_END } else { USER_END }
+    }
+
+    fn write_end(&self) -> &'static [u8] {
+        if self.options.writes_system_keys { SYSTEM_END } else { USER_END }
+    }
+
+    /// A key that a single read may name.
+    fn check_read_key(&self, key: &[u8]) -> Result<()> {
+        if key < self.read_end() || key == METADATA_VERSION_KEY {
+            return Ok(());
+        }
+        Err(Error::new(code::KEY_OUTSIDE_LEGAL_RANGE))
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        self.clear(code::TRANSACTION_CANCELLED);
+    }
+}

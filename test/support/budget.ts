@@ -1,0 +1,37 @@
+/**
+ * How much work randomised tests do: the one table of their rounds, for `npm test` and for
+ * `npm run test:long`. Numbers are chosen so that an area stays under a minute in the former.
+ */
+
+interface Rounds {
+  readonly short: number
+  readonly long: number
+}
+
+const ROUNDS = {
+  'config text': { short: 300, long: 20_000 },
+} as const satisfies Record<string, Rounds>
+
+/** A row of the table. */
+export type BudgetName = keyof typeof ROUNDS
+
+/** Whether this is the long run. */
+export function isLong(): boolean {
+  return process.env.KRONOTOP_TEST_LONG === '1'
+}
+
+/** Rounds of one randomised test. */
+export function rounds(name: BudgetName): number {
+  return isLong() ? ROUNDS[name].long : ROUNDS[name].short
+}
+
+/** The seed of this run: `SEED=<n>` replays one, else it is new. A test prints it when it fails. */
+export function seed(): number {
+  const given = process.env.SEED
+  return given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given)
+}
+
+/** Parameters for `fast-check`, which prints the seed of a failure by itself. */
+export function property(name: BudgetName): { numRuns: number; seed: number } {
+  return { numRuns: rounds(name), seed: seed() }
+}

@@ -1,0 +1,121 @@
+/**
+ * Changes that operators make to the cluster: the layout, routes and shard statuses. Each is one
+ * transaction that bumps the topology counter, and the ownership epoch of every shard it touches.
+ */
+
+import { err } from '../error.js'
+import type { Store } from '../store/store.js'
+import type { Tx } from '../store/tx.js'
+import type { ShardKind, ShardStatus } from '../volume/shard-routes.js'
+import type { ClusterKeys } from './keys.js'
+import { resolveMemberId } from './member.js'
+import { loadTopology, type RouteRecord, type RouteTable, type Topology } from './routes.js'
+
+/** Version of the layout that INITIALIZE-CLUSTER writes; checked at every start. */
+export const METADATA_VERSION = '1.0.0'
+
+/** One shard, or all of a kind. */
+export type ShardSelector = number | '*'
+
+const ONE = 1n
+
+export class Administration {
+  readonly #store: Store
+  readonly #keys: ClusterKeys
+  readonly #routes: RouteTable
+  readonly #self: string
+
+  constructor(parts: { store: Store; keys: ClusterKeys; routes: RouteTable; self: string }) {
+    this.#store = parts.store
+    this.#keys = parts.keys
+    this.#routes = parts.routes
+    this.#self = parts.self
+  }
+
+  /** Creates all shard records, INOPERABLE and without a primary.
+   *  @param shards  number of shards of each kind, at least 1
+   *  @throws RespError ERR cluster has already been initialized */
+  async initialize(shards: Readonly<Record<ShardKind, number>>): Promise<void> {
+    await this.#change(async tx => {
+      if ((await tx.get(this.#keys.initialized)) !== undefined) {
+        throw err('cluster has already been initialized')
+      }
+      tx.set(this.#keys.version, Buffer.from(METADATA_VERSION))
+      tx.set(this.#keys.initialized, Buffer.of(1))
+      for (const kind of ['BUCKET', 'REDIS'] as const) {
+        for (let id = 0; id < shards[kind]; id++) {
+          this.#put(tx, kind, id, { primary: '', standbys: [], status: 'INOPERABLE' })
+        }
+      }
+    })
+  }
+
+  /** Assigns the primary of one shard, or of all of a kind, in one transaction.
+   *  @throws RespError with the texts of spec/cluster.md §7 */
+  async setPrimary(kind: ShardKind, selector: ShardSelector, member: string): Promise<void> {
+    await this.#change(async (tx, topology) => {
+      const memberId = resolveMemberId(member, topology.members.keys())
+      if (!topology.members.has(memberId)) throw err('member not found')
+      for (const route of select(topology, kind, selector)) {
+        if (route.primary === memberId) continue
+        if (route.primary !== '') checkReassignment(topology, route, memberId)
+        this.#put(tx, kind, route.id, {
+          primary: memberId,
+          standbys: route.standbys.filter(standby => standby !== memberId),
+          status: route.status,
+        })
+      }
+    })
+  }
+
+  /** Sets the status of one shard, or of all of a kind, in one transaction.
+   *  @throws RespError ERR invalid shard id */
+  async setShardStatus(
+    kind: ShardKind,
+    selector: ShardSelector,
+    status: ShardStatus,
+  ): Promise<void> {
+    await this.#change(async (tx, topology) => {
+      for (const route of select(topology, kind, selector)) {
+        if (route.status === status) continue
+        this.#put(tx, kind, route.id, {
+          primary: route.primary,
+          standbys: [...route.standbys],
+          status,
+        })
+      }
+    })
+  }
+
+  #put(tx: Tx, kind: ShardKind, id: number, record: RouteRecord): void {
+    tx.set(this.#keys.route(kind, id), Buffer.from(JSON.stringify(record)))
+    tx.add(this.#keys.epoch(kind, id), ONE)
+  }
+
+  /** Runs one change and waits until this member's own table shows it. */
+  async #change(body: (tx: Tx, topology: Topology) => Promise<void>): Promise<void> {
+    await this.#store.transact(async tx => {
+      await body(tx, await loadTopology(tx, this.#keys, this.#self))
+      if (tx.hasMutations) tx.add(this.#keys.topology, ONE)
+    })
+    await this.#routes.reload()
+  }
+}
+
+type Route = Topology['routes'][number]
+
+function select(topology: Topology, kind: ShardKind, selector: ShardSelector): Route[] {
+  const found = topology.routes.filter(
+    route => route.kind === kind && (selector === '*' || route.id === selector),
+  )
+  if (found.length === 0) throw err('invalid shard id')
+  return found
+}
+
+/** The checks before a shard may change hands, in the order of spec/cluster.md §7. A primary may
+ *  only be replaced by a standby that has caught up, and standbys come with replication. */
+function checkReassignment(topology: Topology, route: Route, memberId: string): void {
+  if (!topology.members.has(route.primary)) throw err(`Member: ${route.primary} not registered`)
+  if (route.status === 'READWRITE') throw err('Shard status must not be READWRITE')
+  throw err(`Member id: ${memberId} is not a standby`)
+}

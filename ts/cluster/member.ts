@@ -1,0 +1,61 @@
+/** A member's record: what the others know of it. Stored as JSON under `members/<id>`. */
+
+import { err } from '../error.js'
+
+export const MEMBER_STATUSES = ['RUNNING', 'STOPPED', 'UNAVAILABLE', 'UNKNOWN'] as const
+export type MemberStatus = (typeof MEMBER_STATUSES)[number]
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+export interface MemberRecord {
+  readonly memberId: string
+  readonly status: MemberStatus
+  /** Opaque, increasing with every process start; see `processIdText`. */
+  readonly processId: string
+  readonly external: Address
+  readonly internal: Address
+}
+
+const BASE32HEX = '0123456789ABCDEFGHIJKLMNOPQRSTUV'
+const PROCESS_ID_CHARS = 24
+
+/** Text of a process id: base32hex of the 12-byte stamp, padded with `x` to 24 characters. */
+export function processIdText(stamp: Buffer): string {
+  let bits = 0
+  let pending = 0
+  let text = ''
+  for (const byte of stamp) {
+    pending = (pending << 8) | byte
+    bits += 8
+    while (bits >= 5) {
+      bits -= 5
+      text += BASE32HEX.charAt((pending >>> bits) & 31)
+    }
+    pending &= (1 << bits) - 1
+  }
+  if (bits > 0) text += BASE32HEX.charAt((pending << (5 - bits)) & 31)
+  return text.padEnd(PROCESS_ID_CHARS, 'x')
+}
+
+export function encodeMember(record: MemberRecord): Buffer {
+  return Buffer.from(JSON.stringify(record))
+}
+
+export function decodeMember(value: Buffer): MemberRecord {
+  return JSON.parse(value.toString('utf8')) as MemberRecord
+}
+
+/** Resolves a member argument: a full id, or a prefix of exactly four characters.
+ *  @throws RespError with the texts of spec/cluster.md §2 */
+export function resolveMemberId(argument: string, registered: Iterable<string>): string {
+  if (argument.length === 40) return argument
+  if (argument.length !== 4) throw err(`Invalid memberId: ${argument}`)
+  const matches = [...registered].filter(id => id.startsWith(argument))
+  if (matches.length > 1) throw err(`more than one member found with prefix: ${argument}`)
+  const [found] = matches
+  if (found === undefined) throw err(`no member found with prefix: ${argument}`)
+  return found
+}

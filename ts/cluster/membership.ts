@@ -1,0 +1,83 @@
+/**
+ * This member's own record and heartbeat.
+ *
+ * A start over a RUNNING record is a crash that was not cleaned up, or a twin that is alive. The
+ * data directory's lock rules out a twin on this host; one on another host would have to hold a
+ * copy of the directory, and gives itself away by a heartbeat that moves.
+ */
+
+import type { Logger } from 'pino'
+import type { Store } from '../store/store.js'
+import type { ClusterKeys } from './keys.js'
+import { decodeMember, encodeMember, type MemberRecord } from './member.js'
+
+export interface MembershipOptions {
+  readonly intervalMs: number
+  readonly log: Logger
+}
+
+export class Membership {
+  readonly #store: Store
+  readonly #keys: ClusterKeys
+  readonly #options: MembershipOptions
+  #record: MemberRecord | undefined
+  #timer: NodeJS.Timeout | undefined
+  #beating: Promise<void> = Promise.resolve()
+
+  constructor(store: Store, keys: ClusterKeys, options: MembershipOptions) {
+    this.#store = store
+    this.#keys = keys
+    this.#options = options
+  }
+
+  /** Writes the record as RUNNING and starts the heartbeat. Idempotent in the store.
+   *  @throws Error  the recorded process of the same id is alive elsewhere */
+  async register(record: MemberRecord): Promise<void> {
+    await this.#store.transact(
+      async tx => {
+        tx.set(this.#keys.memberRecord(record.memberId), encodeMember(record))
+        tx.add(this.#keys.topology, 1n)
+      },
+      { idempotent: true },
+    )
+    this.#record = record
+    await this.#beat()
+    this.#timer = setInterval(() => {
+      this.#beating = this.#beat()
+    }, this.#options.intervalMs)
+    this.#timer.unref()
+  }
+
+  /** The record of an earlier run of this member, if there was one. */
+  async previous(memberId: string): Promise<MemberRecord | undefined> {
+    const value = await this.#store.transact(tx => tx.get(this.#keys.memberRecord(memberId)))
+    return value === undefined ? undefined : decodeMember(value)
+  }
+
+  /** Marks the record STOPPED; nothing when `register` did not get through. */
+  async leave(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#beating
+    const record = this.#record
+    if (record === undefined) return
+    this.#record = undefined
+    await this.#store.transact(
+      tx => {
+        const stopped = encodeMember({ ...record, status: 'STOPPED' })
+        tx.set(this.#keys.memberRecord(record.memberId), stopped)
+        tx.add(this.#keys.topology, 1n)
+      },
+      { idempotent: true },
+    )
+  }
+
+  async #beat(): Promise<void> {
+    const record = this.#record
+    if (record === undefined) return
+    try {
+      await this.#store.transact(tx => tx.add(this.#keys.heartbeat(record.memberId), 1n))
+    } catch (cause) {
+      this.#options.log.warn({ err: cause }, 'a heartbeat could not be written')
+    }
+  }
+}

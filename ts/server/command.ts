@@ -1,0 +1,287 @@
+/**
+ * A command, declared once. Everything else is derived from the declaration: arity, the typed
+ * parse, key positions and slot, COMMAND's answers, the syntax line, the reference page.
+ *
+ * A command with `subcommands` has no `run` of its own, unless `bare` says what it does without a
+ * subcommand. Subcommands nest to any depth; each inherits the flags of those above it.
+ */
+import { err, type RespError } from '../error.js'
+import type { Frame } from '../resp/frame.js'
+import type { Reply, ReplyShape } from '../resp/reply.js'
+import type { Param, Values } from './arguments.js'
+import type { Context, MaybePromise } from './context.js'
+
+export * from './arguments.js'
+
+/** What drives the gates.
+ *  write          changes data; refused by a read-only shard
+ *  readonly       reads data
+ *  fast           constant or logarithmic work, for COMMAND's readers
+ *  sync           `run` has answered when it returns: no promise. Its arguments are borrowed
+ *                 from the input buffer, so it copies whatever it keeps
+ *  noauth         runs before the connection has logged in
+ *  uninitialized  runs before the cluster is initialised
+ *  redis          a Redis data command: slot routing, lower-case name in arity errors */
+export type CommandFlag =
+  | 'write'
+  | 'readonly'
+  | 'fast'
+  | 'sync'
+  | 'noauth'
+  | 'uninitialized'
+  | 'redis'
+
+export type Port = 'client' | 'admin'
+
+/** Error texts of a command with subcommands. */
+export interface SubcommandTexts {
+  /** @param typed the word as sent; `parent` is the upper-case name of the command above it */
+  unknown(typed: string, parent: string): string
+  /** @param path names from the command to the subcommand, in the case that the family uses */
+  arity(path: readonly string[]): string
+}
+
+/** Kronotop's own texts. */
+export const kronotopTexts: SubcommandTexts = {
+  unknown: typed => `unknown subcommand: '${typed}'`,
+  arity: path => `wrong number of arguments for '${path.join(' ')}' command`,
+}
+
+/** Redis's texts, for the commands that Redis has too. */
+export const redisTexts: SubcommandTexts = {
+  unknown: (typed, parent) => `unknown subcommand '${typed}'. Try ${parent} HELP.`,
+  arity: path => `wrong number of arguments for '${path.join('|')}' command`,
+}
+
+interface Described {
+  name: string
+  summary: string
+  /** Version that brought it; a subcommand inherits that of the command above it. */
+  since?: string
+  complexity?: string
+  flags?: readonly CommandFlag[]
+  /** Prefixes of the errors it may answer, besides `ERR`. */
+  errors?: readonly string[]
+}
+
+/** A subcommand that runs. `run` returns plain data of the type that `reply` asks for. */
+export interface LeafSpec<P extends readonly Param[], T> extends Described {
+  args: P
+  reply: Reply<T>
+  run: (ctx: Context, args: Values<P>) => MaybePromise<NoInfer<T>>
+}
+
+/** A subcommand that only has subcommands. */
+export interface BranchSpec extends Described {
+  subcommands: readonly Node[]
+  texts?: Partial<SubcommandTexts>
+  /** What runs when no subcommand is given; without it that is an argument-count error. */
+  bare?: Node
+}
+
+interface TopLevel {
+  group: string
+  since: string
+  port: Port | 'both'
+}
+
+interface Run {
+  readonly params: readonly Param[]
+  readonly reply: ReplyShape
+  readonly run: (ctx: Context, args: never) => unknown
+}
+
+/** A declared subcommand, not yet placed under its command. */
+export interface Node {
+  readonly described: Described
+  readonly leaf: Run | undefined
+  readonly branch: BranchSpec | undefined
+}
+
+/** Declares a subcommand, for `subcommands` of a command or of another subcommand. */
+export function subcommand<const P extends readonly Param[], T>(spec: LeafSpec<P, T>): Node
+export function subcommand(spec: BranchSpec): Node
+export function subcommand<const P extends readonly Param[], T>(
+  spec: LeafSpec<P, T> | BranchSpec,
+): Node {
+  if ('subcommands' in spec) return { described: spec, leaf: undefined, branch: spec }
+  const leaf: Run = { params: spec.args, reply: spec.reply.shape, run: spec.run }
+  return { described: spec, leaf, branch: undefined }
+}
+
+/** Declares a command. */
+export function command<const P extends readonly Param[], T>(
+  spec: LeafSpec<P, T> & TopLevel,
+): Command
+export function command(spec: BranchSpec & TopLevel): Command
+export function command<const P extends readonly Param[], T>(
+  spec: (LeafSpec<P, T> | BranchSpec) & TopLevel,
+): Command {
+  const node = 'subcommands' in spec ? subcommand(spec) : subcommand(spec)
+  return new Command(node, { group: spec.group, since: spec.since, port: spec.port })
+}
+
+/** Where the keys are, counted in words with the name as 0; last -1 is the last word. */
+export interface KeyPositions {
+  readonly first: number
+  readonly last: number
+  readonly step: number
+}
+
+/** The words of a request that are keys, ascending. */
+export function keyWords({ first, last, step }: KeyPositions, count: number): number[] {
+  const end = last < 0 ? count + last : last
+  const words: number[] = []
+  for (let word = first; word <= end; word += step) words.push(word)
+  return words
+}
+
+const NO_ARGUMENTS = Object.freeze({})
+
+/** A placed command or subcommand. */
+export class Command {
+  /** Upper case, without the names above it. */
+  readonly name: string
+  readonly parent: Command | undefined
+  readonly group: string
+  readonly since: string
+  readonly port: Port | 'both'
+  readonly summary: string
+  readonly complexity: string | undefined
+  readonly errors: readonly string[]
+  readonly flags: ReadonlySet<CommandFlag>
+  /** The number of words of its name: arguments begin at this word. */
+  readonly depth: number
+  readonly params: readonly Param[]
+  readonly reply: ReplyShape
+  /** Absent where only subcommands run. */
+  readonly run: ((ctx: Context, args: never) => unknown) | undefined
+  readonly subcommands: ReadonlyMap<string, Command> | undefined
+  readonly keys: KeyPositions | undefined
+  /** Bounds of the number of words after the name. */
+  readonly minWords: number
+  readonly maxWords: number
+  /** Flags of the hot path. */
+  readonly isSync: boolean
+  readonly isWrite: boolean
+  readonly isRedis: boolean
+  readonly beforeLogin: boolean
+  readonly beforeInitialization: boolean
+
+  readonly #texts: SubcommandTexts
+  readonly #step: number
+
+  constructor(node: Node, top: TopLevel, parent?: Command) {
+    const { described, branch } = node
+    const leaf = node.leaf ?? branch?.bare?.leaf
+    this.name = described.name.toUpperCase()
+    this.parent = parent
+    this.group = top.group
+    this.since = described.since ?? top.since
+    this.port = top.port
+    this.summary = described.summary
+    this.complexity = described.complexity
+    this.errors = described.errors ?? []
+    this.flags = new Set([...(parent?.flags ?? []), ...(described.flags ?? [])])
+    this.depth = parent === undefined ? 1 : parent.depth + 1
+    this.params = leaf?.params ?? []
+    this.reply = leaf?.reply ?? { kind: 'ok' }
+    this.run = leaf?.run
+    this.isSync = this.flags.has('sync')
+    this.isWrite = this.flags.has('write')
+    this.isRedis = this.flags.has('redis')
+    this.beforeLogin = this.flags.has('noauth')
+    this.beforeInitialization = this.flags.has('uninitialized')
+    this.#texts = { ...(parent === undefined ? kronotopTexts : parent.#texts), ...branch?.texts }
+    this.subcommands = branch && this.#place(branch.subcommands, top)
+    this.keys = keyPositions(this.params, this.depth)
+    this.#step = this.params.reduce((step, param) => Math.max(step, param.step), 1)
+    this.minWords = branch && !branch.bare ? 1 : sum(this.params.map(param => param.min))
+    this.maxWords = branch ? Number.POSITIVE_INFINITY : sum(this.params.map(param => param.max))
+  }
+
+  #place(nodes: readonly Node[], top: TopLevel): Map<string, Command> {
+    const placed = nodes.map(node => new Command(node, top, this))
+    return new Map(placed.map(child => [child.name, child]))
+  }
+
+  /** `NAMESPACE CREATE`, upper case. */
+  get path(): string[] {
+    return this.parent === undefined ? [this.name] : [...this.parent.path, this.name]
+  }
+
+  /** Redis's arity: words with the name, negative when that is a minimum. */
+  get arity(): number {
+    const words = this.depth + this.minWords
+    return this.minWords === this.maxWords ? words : -words
+  }
+
+  /** The syntax line: `ZSET key value`. */
+  get syntax(): string {
+    return [...this.path, ...this.params.map(param => param.syntax)].join(' ')
+  }
+
+  /** The subcommand that a request names, or this command: when it has none, when the request
+   *  names none, and when it names an unknown one, which `unknownSubcommand` tells apart. */
+  resolve(frame: Frame): Command {
+    if (this.subcommands === undefined || frame.count <= this.depth) return this
+    const child = this.subcommands.get(this.#childName(frame).trim().toUpperCase())
+    return child === undefined ? this : child.resolve(frame)
+  }
+
+  /** The error for a request that stopped at a command with subcommands; else `undefined`. */
+  unknownSubcommand(frame: Frame): RespError | undefined {
+    if (this.subcommands === undefined || frame.count <= this.depth) return undefined
+    return err(this.#texts.unknown(this.#childName(frame), this.path.join(' ')))
+  }
+
+  /** Is this number of words after the name allowed? */
+  accepts(words: number): boolean {
+    if (words < this.minWords || words > this.maxWords) return false
+    return this.#step === 1 || (words - this.minWords) % this.#step === 0
+  }
+
+  arityError(): RespError {
+    const path = this.isRedis ? this.path.map(name => name.toLowerCase()) : this.path
+    return err((this.parent ? this.#texts : kronotopTexts).arity(path))
+  }
+
+  /** Typed arguments. The number of words was accepted before.
+   *  @throws RespError of the first parameter that does not parse */
+  parse(frame: Frame): Record<string, unknown> {
+    const { params } = this
+    if (params.length === 0) return NO_ARGUMENTS
+    let spare = frame.count - this.depth - this.minWords
+    let at = this.depth
+    const values: Record<string, unknown> = {}
+    for (let i = 0; i < params.length; i++) {
+      const param = params[i]!
+      const extra = Math.min(spare, param.max - param.min)
+      const words = param.min + extra
+      values[param.name] = param.read(frame, at, words)
+      spare -= extra
+      at += words
+    }
+    return values
+  }
+
+  #childName(frame: Frame): string {
+    return frame.utf8(this.depth)
+  }
+}
+
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, value) => total + value, 0)
+}
+
+function keyPositions(params: readonly Param[], depth: number): KeyPositions | undefined {
+  const first = params.findIndex(param => param.isKey)
+  if (first === -1) return undefined
+  const firstParam = params[first]!
+  const at = depth + sum(params.slice(0, first).map(param => param.min))
+  if (firstParam.max === Number.POSITIVE_INFINITY) {
+    return { first: at, last: -1, step: firstParam.step }
+  }
+  const last = params.findLastIndex(param => param.isKey)
+  return { first: at, last: at + last - first, step: 1 }
+}

@@ -1,0 +1,169 @@
+/**
+ * One connection: the whole loop of parse, gates, encode, send.
+ *
+ *   reading ──► parked     a command answers later: nothing is read until it has
+ *           ──► flooded    the peer does not read its replies: nothing is read until it has
+ *           ──► over       QUIT, a protocol error, or the peer is gone
+ *
+ * INVARIANT: replies leave in the order of the requests, because request n+1 is not started before
+ * the reply of request n is in the output.
+ * A connection with a long pipeline is interrupted when its budget is used up and goes on in a
+ * later turn of the event loop, after the others.
+ */
+import { Parser } from '../resp/parser.js'
+import type { Context } from './context.js'
+import type { Gates } from './gates.js'
+import type { ConnectionId, Transport } from './transport/transport.js'
+
+/** Requests in a row, and the time after which they are interrupted. */
+const BUDGET_COMMANDS = 1024
+const BUDGET_MS = 1
+/** Requests whose commands are all flagged `sync` are cheap: the clock is read every so many. */
+const CLOCK_INTERVAL = 16
+/** Replies beyond this are handed over before the next request starts. */
+const HAND_OVER_BYTES = 256 * 1024
+
+/** What a connection tells its listener. */
+export interface ConnectionOwner {
+  readonly transport: Transport
+  readonly gates: Gates
+  /** The connection is gone and nothing of it runs any more; called once. */
+  onOver(connection: Connection): void
+}
+
+export class Connection {
+  readonly id: ConnectionId
+  readonly context: Context
+  /** Bytes that the next call of `receive` needs at least; see the transport. */
+  expectBytes = 0
+
+  readonly #owner: ConnectionOwner
+  readonly #parser = new Parser()
+  #isParked = false
+  #isFlooded = false
+  /** Nothing more is read: the last reply is on its way. */
+  #isEnding = false
+  #isGone = false
+
+  constructor(id: ConnectionId, context: Context, owner: ConnectionOwner) {
+    this.id = id
+    this.context = context
+    this.#owner = owner
+  }
+
+  /** A command of this connection has not answered yet. */
+  get isParked(): boolean {
+    return this.#isParked
+  }
+
+  /** Handles the unconsumed bytes. @returns how many were consumed */
+  receive(input: Buffer, start: number, end: number): number {
+    this.expectBytes = 0
+    if (this.#isEnding) return end - start
+    if (this.#isParked || this.#isFlooded) return 0
+    this.context.session.lastActiveAt = Date.now()
+    const { output } = this.#owner.transport
+    const mark = output.length
+    const consumed = this.#serve(input, start, end)
+    this.#parser.frame.detach()
+    this.#send(mark)
+    if (this.#isEnding) this.#owner.transport.end(this.id)
+    return this.#isEnding ? end - start : consumed
+  }
+
+  /** The peer has read enough of its replies. */
+  drained(): void {
+    this.#isFlooded = false
+    this.#resume()
+  }
+
+  /** The connection is gone. What still runs is waited for, then the session closes. */
+  gone(): void {
+    this.#isGone = true
+    this.context.session.disconnect()
+    if (!this.#isParked) this.#owner.onOver(this)
+  }
+
+  /** Closes after the reply that is due, and after the peer has got what is queued. */
+  end(): void {
+    this.context.session.closeAfterReply = true
+    if (this.#isParked || this.#isEnding) return
+    this.#isEnding = true
+    this.#owner.transport.end(this.id)
+  }
+
+  /** Runs requests until the input, the budget or the patience ends. */
+  #serve(input: Buffer, start: number, end: number): number {
+    const { context } = this
+    const parser = this.#parser
+    const { gates, transport } = this.#owner
+    const { output } = transport
+    const handOver = output.length + HAND_OVER_BYTES
+    let at = start
+    let deadline = 0
+    for (let count = 1; ; count++) {
+      const outcome = parser.parse(input, at, end)
+      if (outcome === 'incomplete') {
+        this.expectBytes = parser.expectBytes
+        return at - start
+      }
+      if (outcome === 'failed') {
+        this.#isEnding = true
+        if (parser.error !== '') gates.refuse(parser.error)
+        return at - start
+      }
+      at += parser.consumed
+      if (parser.frame.count > 0) {
+        const pending = gates.start(context, parser.frame)
+        if (pending !== undefined) this.#park(pending)
+        else this.#isEnding = context.session.closeAfterReply
+      }
+      if (this.#isParked || this.#isEnding) return at - start
+      const isDue = count % CLOCK_INTERVAL === 0 || context.session.command?.isSync === false
+      if (isDue && deadline === 0) deadline = performance.now() + BUDGET_MS
+      const isLate = isDue && performance.now() >= deadline
+      if (isLate || count === BUDGET_COMMANDS || output.length > handOver) {
+        if (at < end) transport.again(this.id)
+        return at - start
+      }
+    }
+  }
+
+  /** Waits for a command that answers later. */
+  #park(pending: Promise<unknown>): void {
+    this.#isParked = true
+    // ORDER: paused at once, so that a peer which ends its side still gets the reply.
+    this.#owner.transport.pause(this.id)
+    pending.then(
+      data => this.#settle(() => this.#owner.gates.finish(this.context, data)),
+      error => this.#settle(() => this.#owner.gates.fail(this.context, error)),
+    )
+  }
+
+  #settle(encode: () => void): void {
+    this.#isParked = false
+    if (this.#isGone) {
+      this.#owner.onOver(this)
+    } else {
+      const mark = this.#owner.transport.output.length
+      encode()
+      this.#send(mark)
+      if (this.context.session.closeAfterReply) this.end()
+      this.#resume()
+    }
+  }
+
+  #send(mark: number): void {
+    const { transport } = this.#owner
+    const { length } = transport.output
+    if (length === mark || transport.send(this.id, mark, length)) return
+    this.#isFlooded = true
+    transport.pause(this.id)
+  }
+
+  #resume(): void {
+    if (!this.#isParked && !this.#isFlooded && !this.#isEnding) {
+      this.#owner.transport.resume(this.id)
+    }
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * What `run(ctx, args)` gets: the session of the connection, the services of the process, and
+ * `tx`, which decides between the session's open transaction and a transaction of the command's
+ * own.
+ */
+import type { Logger } from 'pino'
+import type { Config } from '../config/config.js'
+import type { Frame } from '../resp/frame.js'
+import type { Namespaces } from '../store/namespaces.js'
+import type { Store } from '../store/store.js'
+import type { Tx } from '../store/tx.js'
+import type { MaybePromise } from '../store/types.js'
+import type { KeyPositions } from './command.js'
+import type { Registry } from './registry.js'
+import type { Session, Sessions } from './session.js'
+
+export type { MaybePromise } from '../store/types.js'
+export { type Protocol, Session, type SessionAttributes, SessionSlot } from './session.js'
+
+/** Whether the process is on its way down; `main` sets it. */
+export interface Lifecycle {
+  /** The client port refuses commands from now on. */
+  stopping: boolean
+}
+
+/** Decides which member serves the keys of a Redis command. */
+export interface SlotGate {
+  /** @returns the slot of the keys
+   *  @throws RespError CROSSSLOT, MOVED, or ERR when the shard does not serve the request */
+  admit(frame: Frame, keys: KeyPositions, isWrite: boolean): number
+  /** Live keys and how many of them expire, for INFO. */
+  keyspace(): { keys: number; expires: number }
+}
+
+/** Services of the process, wired by `main`. Each area adds its member, with `import type`. */
+export interface Services {
+  readonly version: string
+  readonly config: Config
+  readonly log: Logger
+  readonly lifecycle: Lifecycle
+  readonly sessions: Sessions
+  readonly store: Store
+  readonly namespaces: Namespaces
+  readonly cluster: { readonly initialized: boolean }
+  /** Absent when `redis.enabled` is off. */
+  readonly redis?: SlotGate
+}
+
+/** Codes after which a one-off transaction certainly changed nothing: too old, conflict. */
+const RETRIED_CODES: ReadonlySet<unknown> = new Set([1007, 1020])
+const RETRIES_MAX = 5
+
+/** How a command uses its transaction. */
+export interface TxOptions {
+  /** May the body run again after a conflict? True unless it has effects outside the
+   *  transaction. */
+  readonly retry?: boolean
+}
+
+/** One for each connection; commands of a connection run one after the other. */
+export class Context {
+  /** Hash slot of the running Redis command's keys, set by the slot gate. */
+  slot = 0
+
+  constructor(
+    readonly session: Session,
+    readonly services: Services,
+    /** The commands of this connection's port. */
+    readonly registry: Registry,
+  ) {}
+
+  /**
+   * Runs `body` in the session's open transaction, or else in one of its own that is committed
+   * when the body changed something and dropped when not. Conflicts of an own transaction are
+   * retried. A body that answers at once and changes nothing is answered at once.
+   * @throws RespError of the body, or of the commit; an own transaction is rolled back then, an
+   *         open one stays as it is
+   */
+  tx<T>(body: (tx: Tx) => MaybePromise<T>, options?: TxOptions): MaybePromise<T> {
+    const open = this.session.transaction
+    if (open !== undefined) return body(open)
+    return this.oneOff(body, options)
+  }
+
+  /** As `tx`, but never in the session's transaction. */
+  oneOff<T>(body: (tx: Tx) => MaybePromise<T>, options?: TxOptions): MaybePromise<T> {
+    return this.#attempt(body, options?.retry === false ? 0 : RETRIES_MAX)
+  }
+
+  #attempt<T>(body: (tx: Tx) => MaybePromise<T>, retries: number): MaybePromise<T> {
+    const tx = this.services.store.begin()
+    try {
+      const result = body(tx)
+      if (result instanceof Promise || tx.hasMutations) {
+        return this.#settle(finish(tx, result), body, retries)
+      }
+      tx.cancel()
+      return result
+    } catch (error) {
+      tx.cancel()
+      if (retries === 0 || !isRetried(error)) throw error
+      return this.#attempt(body, retries - 1)
+    }
+  }
+
+  async #settle<T>(
+    finished: Promise<T>,
+    body: (tx: Tx) => MaybePromise<T>,
+    retries: number,
+  ): Promise<T> {
+    try {
+      return await finished
+    } catch (error) {
+      if (retries === 0 || !isRetried(error)) throw error
+      return await this.#attempt(body, retries - 1)
+    }
+  }
+}
+
+/** Waits for the body, commits if it changed something, and releases the transaction. */
+async function finish<T>(tx: Tx, result: MaybePromise<T>): Promise<T> {
+  try {
+    const value = await result
+    if (tx.hasMutations) await tx.commit()
+    return value
+  } finally {
+    tx.cancel()
+  }
+}
+
+function isRetried(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && RETRIED_CODES.has(error.code)
+}

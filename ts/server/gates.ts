@@ -1,0 +1,135 @@
+/**
+ * The way of one request through the server, in this order. Each gate may end it with an error.
+ *
+ *    1 known on this port        ERR unknown command 'NAME'
+ *    2 number of arguments       ERR wrong number of arguments for 'NAME' command
+ *    3 login                     NOAUTH Authentication required.
+ *    4 stopping (client port)    ERR server is shutting down
+ *    5 cluster initialised       ERR cluster has not been initialized yet
+ *    6 slot (Redis commands)     CROSSSLOT …, MOVED …, ERR shard id: …
+ *    7 arguments parse           ERR unknown subcommand: 'x', ERR value is not …
+ *    8 run
+ *    9 encode
+ *
+ * Only this file turns a throw into a reply: a RespError is sent as it is, anything else is a bug,
+ * logged with an id that the client gets to see.
+ */
+import { randomBytes } from 'node:crypto'
+import { err, RespError } from '../error.js'
+import { Encoder } from '../resp/encoder.js'
+import type { Frame } from '../resp/frame.js'
+import type { ReplyWriter } from '../resp/writer.js'
+import type { Command } from './command.js'
+import type { Context, Services } from './context.js'
+
+const UNKNOWN_NAME_MAX = 128
+
+export class Gates {
+  readonly #services: Services
+  readonly #out: ReplyWriter
+  readonly #encoder: Encoder
+  readonly #logsCommands: boolean
+
+  constructor(services: Services, out: ReplyWriter) {
+    this.#services = services
+    this.#out = out
+    this.#encoder = new Encoder(out)
+    this.#logsCommands = services.config.log_command_for_debugging === true
+  }
+
+  /**
+   * Takes a request through all gates. Never throws.
+   * @returns undefined when the reply is in the writer; else what `finish` or `fail` must be given
+   *          once it settles
+   */
+  start(ctx: Context, frame: Frame): Promise<unknown> | undefined {
+    const { session } = ctx
+    session.command = undefined
+    try {
+      const command = this.#admit(ctx, frame)
+      session.command = command
+      const result = this.#run(ctx, command, frame)
+      if (!(result instanceof Promise)) {
+        this.finish(ctx, result)
+        return undefined
+      }
+      if (command.isSync) throw new Error(`${command.syntax} is flagged sync, but made a promise`)
+      return result
+    } catch (error) {
+      this.fail(ctx, error)
+      return undefined
+    }
+  }
+
+  /** Encodes the reply of the running command from the data that its `run` returned. */
+  finish(ctx: Context, data: unknown): void {
+    const mark = this.#out.length
+    try {
+      this.#encoder.reply(ctx.session.command!.reply, data, ctx.session.protocol)
+    } catch (error) {
+      this.#out.length = mark
+      this.fail(ctx, error)
+    }
+  }
+
+  /** Encodes the error reply for whatever was thrown. */
+  fail(ctx: Context, thrown: unknown): void {
+    this.#encoder.error(thrown instanceof RespError ? thrown : this.#internal(ctx, thrown))
+  }
+
+  /** Encodes the last reply before the connection closes: a protocol error. */
+  refuse(text: string): void {
+    this.#encoder.error(err(text))
+  }
+
+  /** Gates 1 to 6. */
+  #admit(ctx: Context, frame: Frame): Command {
+    const { registry, services, session } = ctx
+    const found = registry.find(frame)
+    if (found === undefined) throw unknownCommand(frame)
+    const command = found.resolve(frame)
+    if (!command.accepts(frame.count - command.depth)) throw command.arityError()
+    if (!session.authenticated && !command.beforeLogin) {
+      throw new RespError('NOAUTH', 'Authentication required.')
+    }
+    if (services.lifecycle.stopping && registry.port === 'client') {
+      throw err('server is shutting down')
+    }
+    if (!command.beforeInitialization && !services.cluster.initialized) {
+      throw err('cluster has not been initialized yet')
+    }
+    if (command.isRedis && command.keys !== undefined && services.redis !== undefined) {
+      ctx.slot = services.redis.admit(frame, command.keys, command.isWrite)
+    }
+    return command
+  }
+
+  /** Gates 7 and 8. */
+  #run(ctx: Context, command: Command, frame: Frame): unknown {
+    if (command.run === undefined || command.subcommands !== undefined) {
+      const unknown = command.unknownSubcommand(frame)
+      if (unknown !== undefined) throw unknown
+    }
+    if (this.#logsCommands) this.#logCommand(ctx, command, frame)
+    // ORDER: before the parse, so that the arguments are views of the copy.
+    if (!command.isSync && command.params.length > 0) frame.own()
+    return command.run!(ctx, command.parse(frame) as never)
+  }
+
+  #internal(ctx: Context, thrown: unknown): RespError {
+    const id = randomBytes(4).toString('hex')
+    const command = ctx.session.command?.path.join(' ')
+    this.#services.log.error({ err: thrown, id, command }, `internal error ${id}`)
+    return err(`internal error ${id}`)
+  }
+
+  #logCommand(ctx: Context, command: Command, frame: Frame): void {
+    const words = frame.count
+    this.#services.log.debug({ client: ctx.session.id, command: command.path, words }, 'command')
+  }
+}
+
+function unknownCommand(frame: Frame): RespError {
+  const name = frame.utf8(0).slice(0, UNKNOWN_NAME_MAX).toUpperCase()
+  return err(`unknown command '${name}'`)
+}

@@ -1,0 +1,149 @@
+/**
+ * One port: a transport, the commands served there, and the connections that came in.
+ *
+ * Stopping is three steps: accept no more, let running commands come to their reply, close.
+ */
+import type { Config } from '../config/config.js'
+import { Connection, type ConnectionOwner } from './connection.js'
+import { Context, type Services } from './context.js'
+import { Gates } from './gates.js'
+import type { Registry } from './registry.js'
+import type {
+  ConnectionId,
+  ListenOptions,
+  Transport,
+  TransportEvents,
+  TransportFactory,
+} from './transport/transport.js'
+
+const REFUSAL = Buffer.from('-ERR max number of clients reached\r\n')
+const BACKLOG = 4096
+/** Unsent bytes of a connection above which it is not read. */
+const HIGH_WATER_BYTES = 1024 * 1024
+const IDLE_CHECKS_PER_TIMEOUT = 4
+
+export interface ListenerOptions {
+  readonly services: Services
+  /** The commands of this port; its `port` names the side. */
+  readonly registry: Registry
+  readonly factory: TransportFactory
+}
+
+export class Listener implements TransportEvents, ConnectionOwner {
+  readonly transport: Transport
+  readonly gates: Gates
+  /** The transport reads it after each `onData`. */
+  expectBytes = 0
+
+  readonly #services: Services
+  readonly #registry: Registry
+  readonly #connections = new Map<ConnectionId, Connection>()
+  readonly #idleTimer: NodeJS.Timeout | undefined
+  /** Waits for the last connection to be gone. */
+  #onEmpty: (() => void) | undefined
+
+  constructor({ services, registry, factory }: ListenerOptions) {
+    this.#services = services
+    this.#registry = registry
+    this.transport = factory(listenOptions(services.config, registry.port), this)
+    this.gates = new Gates(services, this.transport.output)
+    this.#idleTimer = this.#watchIdle(services.config.network.idle_timeout * 1000)
+  }
+
+  /** @returns the bound address. @throws with a one-line reason */
+  listen(): Promise<{ host: string; port: number }> {
+    return this.transport.listen()
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
+  /** Accepts nobody any more; connections live on. */
+  stopAccepting(): void {
+    this.transport.stopAccepting()
+  }
+
+  /** Lets each connection get the replies that are due, for at most so long, then closes all. */
+  async close(drainMs: number): Promise<void> {
+    this.stopAccepting()
+    clearInterval(this.#idleTimer)
+    for (const connection of this.#connections.values()) connection.end()
+    await this.#emptied(drainMs)
+    await this.transport.close()
+  }
+
+  onOpen(id: ConnectionId, peer: string, local: string): void {
+    const session = this.#services.sessions.open(this.#registry.port, peer, local)
+    const context = new Context(session, this.#services, this.#registry)
+    this.#connections.set(id, new Connection(id, context, this))
+  }
+
+  onData(id: ConnectionId, input: Buffer, start: number, end: number): number {
+    const connection = this.#connections.get(id)
+    if (connection === undefined) return end - start
+    const consumed = connection.receive(input, start, end)
+    this.expectBytes = connection.expectBytes
+    return consumed
+  }
+
+  onDrain(id: ConnectionId): void {
+    this.#connections.get(id)?.drained()
+  }
+
+  onClose(id: ConnectionId): void {
+    const connection = this.#connections.get(id)
+    this.#connections.delete(id)
+    connection?.gone()
+    if (this.#connections.size === 0) this.#onEmpty?.()
+  }
+
+  onError(error: Error): void {
+    this.#services.log.warn({ err: error, port: this.#registry.port }, 'connection trouble')
+  }
+
+  onOver(connection: Connection): void {
+    this.#services.sessions.close(connection.context.session)
+  }
+
+  async #emptied(waitMs: number): Promise<void> {
+    if (this.#connections.size === 0) return
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, waitMs)
+      this.#onEmpty = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  /** Closes connections that have been silent for too long; a command that runs is no silence. */
+  #watchIdle(timeoutMs: number): NodeJS.Timeout | undefined {
+    if (timeoutMs === 0) return undefined
+    const check = (): void => {
+      const oldest = Date.now() - timeoutMs
+      for (const connection of this.#connections.values()) {
+        const { lastActiveAt } = connection.context.session
+        if (!connection.isParked && lastActiveAt < oldest) connection.end()
+      }
+    }
+    return setInterval(check, timeoutMs / IDLE_CHECKS_PER_TIMEOUT).unref()
+  }
+}
+
+function listenOptions(config: Config, port: 'client' | 'admin'): ListenOptions {
+  const { network } = config
+  const side = port === 'client' ? network.external : network.internal
+  const { enabled, cert_path: certPath, key_path: keyPath } = side.tls
+  return {
+    host: side.host,
+    port: side.port,
+    backlog: BACKLOG,
+    highWaterBytes: HIGH_WATER_BYTES,
+    queryBufferBytes: network.query_buffer_limit,
+    replyBufferBytes: network.reply_buffer_limit,
+    maxConnections: network.max_clients,
+    refusal: REFUSAL,
+    tls: enabled && certPath && keyPath ? { certPath, keyPath } : undefined,
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The open database: makes transactions, runs the server's own ones with retries, sets watches.
+ */
+
+import { mkdir } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Database, DirectoryLayer } from 'foundationdb'
+import type { Logger } from 'pino'
+import type { Config } from '../config/config.js'
+import type { NativeDatabase, NativeTransaction } from '../native.js'
+import { type OpenedDatabase, openDatabase } from './client.js'
+import { StoreCode, StoreError, useErrorNames } from './store-error.js'
+import { yieldTurn } from './turn.js'
+import { Tx } from './tx.js'
+import type { MaybePromise, Watch } from './types.js'
+
+const RETRIES_DEFAULT = 100
+const TIMED_OUT_DELAY_MS = 100
+
+/** After these the transaction may have been applied all the same. */
+const MAYBE_COMMITTED: ReadonlySet<number> = new Set([
+  StoreCode.commitUnknownResult,
+  StoreCode.transactionTimedOut,
+  StoreCode.clusterVersionChanged,
+])
+
+export interface TransactOptions {
+  /** How often the body may run again; default 100. `Infinity` for what must go through. */
+  retries?: number
+  /** The body may run again even when its commit may have been applied (code 1021). */
+  idempotent?: boolean
+}
+
+export class Store {
+  /** npm foundationdb's view of the database. */
+  readonly db: Database
+  readonly directory: DirectoryLayer
+  readonly #native: NativeDatabase
+  readonly #log: Logger
+
+  private constructor(opened: OpenedDatabase, log: Logger) {
+    this.db = opened.db
+    this.directory = opened.directory
+    this.#native = opened.native
+    this.#log = log
+  }
+
+  /**
+   * Opens the embedded store at `store.path` (made when absent), or the cluster that
+   * `foundationdb.clusterfile` names.
+   * @throws Error one line for the operator
+   */
+  static async open(config: Config, log: Logger): Promise<Store> {
+    useErrorNames(config.compat.error_names)
+    if (config.foundationdb.clusterfile === undefined) {
+      await mkdir(config.store.path, { recursive: true })
+    }
+    return new Store(openDatabase(config), log)
+  }
+
+  /** A transaction that the caller ends, by `commit` or `cancel`. No version is taken yet. */
+  begin(): Tx {
+    return new Tx(this.#native.createTransaction(), { log: this.#log })
+  }
+
+  /**
+   * Runs `body` in a transaction of the server's own, commits it if that has an effect, and runs
+   * both again, after a growing pause, when the database says so (conflict, too old …). The body
+   * has no effect outside the transaction; for those there is `tx.afterCommit`.
+   * @throws whatever the body throws, or the last `StoreError`; nothing was applied then, unless its
+   *         code is 1021, 1031 or 1039
+   */
+  async transact<T>(body: (tx: Tx) => MaybePromise<T>, options: TransactOptions = {}): Promise<T> {
+    const { retries = RETRIES_DEFAULT, idempotent = false } = options
+    const native = this.#native.createTransaction()
+    try {
+      for (let left = retries; ; left--) {
+        await yieldTurn()
+        const tx = new Tx(native, { log: this.#log, keepHandle: true })
+        try {
+          const result = await body(tx)
+          if (tx.needsCommit) await tx.commit()
+          return result
+        } catch (thrown) {
+          if (left <= 0 || !(thrown instanceof StoreError)) throw thrown
+          if (MAYBE_COMMITTED.has(thrown.code) && !idempotent) throw thrown
+          await backOff(native, thrown)
+        } finally {
+          tx.cancel()
+        }
+      }
+    } finally {
+      native.close()
+    }
+  }
+
+  /** Tells when the committed value of a key differs from the one it has now. */
+  watch(key: Buffer): Watch {
+    const tx = this.begin()
+    const watch = tx.watch(key)
+    const promise = tx.commit().then(() => watch.promise)
+    promise.catch(() => {})
+    return { promise, cancel: watch.cancel }
+  }
+
+  /** Releases the database; transactions that are still open fail. */
+  async close(): Promise<void> {
+    this.db.close()
+  }
+}
+
+/** Waits as long as the database wants, and makes the handle a new transaction.
+ *  @throws StoreError the error itself when it is not one to retry */
+async function backOff(native: NativeTransaction, error: StoreError): Promise<void> {
+  if (error.code === StoreCode.transactionTimedOut) {
+    native.reset()
+    await sleep(TIMED_OUT_DELAY_MS)
+  } else {
+    await native.onError(error.code)
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Runs the server in a process of its own, because the size of V8's heap can only be given when a
+ * process starts. The two live and die together: signals go on to the server, its exit code comes
+ * back, and when the launcher is killed the server sees its channel close and stops by itself.
+ */
+import { fork } from 'node:child_process'
+import { constants, totalmem } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2']
+
+/** A terminal and npm may both deliver one Ctrl-C: the copy is dropped. */
+const SAME_SIGNAL_MS = 200
+
+const MIB = 1024 * 1024
+const HEAP_SHARE = 0.6
+const LEAST_HEAP_MIB = 256
+
+/** @returns the exit code of the server */
+export function serve(root, argv) {
+  const wrapper = join(dirname(fileURLToPath(import.meta.url)), 'server-process.mjs')
+  const child = fork(wrapper, [join(root, 'dist/ts/main.js'), ...argv], {
+    execArgv: [...process.execArgv, ...heapFlags()],
+    // INVARIANT: a session of its own, so that a terminal's Ctrl-C reaches the launcher alone.
+    detached: true,
+  })
+  forwardSignals(child)
+  return new Promise((done, failed) => {
+    child.on('error', failed)
+    child.on('exit', (code, signal) => done(code ?? 128 + constants.signals[signal]))
+  })
+}
+
+function forwardSignals(child) {
+  const lastAt = new Map()
+  for (const signal of FORWARDED) {
+    process.on(signal, () => {
+      const now = Date.now()
+      if (now - (lastAt.get(signal) ?? 0) > SAME_SIGNAL_MS) child.kill(signal)
+      lastAt.set(signal, now)
+    })
+  }
+}
+
+/** The rest of the memory is for buffers outside the heap, the store's pages and file caches. */
+function heapFlags() {
+  const chosen = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS ?? ''}`
+  if (chosen.includes('max-old-space-size') || chosen.includes('max_old_space_size')) return []
+  const heapMib = Math.floor((memoryBytes() * HEAP_SHARE) / MIB)
+  return [`--max-old-space-size=${Math.max(LEAST_HEAP_MIB, heapMib)}`]
+}
+
+/** Memory of the machine, or of the container if that is less. */
+function memoryBytes() {
+  const limit = process.constrainedMemory()
+  return limit > 0 ? Math.min(totalmem(), limit) : totalmem()
+}

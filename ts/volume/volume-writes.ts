@@ -1,0 +1,155 @@
+/**
+ * What one transaction does to one volume. Made by `Volume.stage`; its `seal` runs as the
+ * transaction's commit starts and completes what has to be known by then.
+ *
+ * INVARIANT: bytes are durable before the store commits what points at them.
+ * INVARIANT: the commit conflicts with every change of the shard's ownership, and with the end of
+ * each segment that it points into.
+ */
+
+import { RespError } from '../error.js'
+import {
+  Accounting,
+  accountingKey,
+  changeLogPrefix,
+  segmentKey,
+  segmentTailKey,
+  volumeEntryKey,
+} from '../store/keyspace.js'
+import type { Tx } from '../store/tx.js'
+import { ChangeCollector, ChangeKind } from './change-log.js'
+import { checksumAt, type Locations, lengthAt, positionAt, segmentAt } from './locations.js'
+
+/** What a volume offers to the transactions that write it. */
+export interface WritableVolume {
+  readonly name: string
+  /** Prefix of the volume's keys. */
+  readonly prefix: Buffer
+  readonly epochKey: Buffer
+  /** The epoch under which the volume is open for writing. */
+  readonly epoch: bigint
+  /** Makes durable whatever was appended before the call. */
+  flush(): Promise<void>
+  /** Loads the routes again after a foreign epoch was met; throws the retryable error to use. */
+  ownershipChanged(): Promise<never>
+}
+
+interface Balance {
+  readonly segment: number
+  readonly prefix: Buffer
+  count: bigint
+  bytes: bigint
+}
+
+export class VolumeWrites {
+  readonly #tx: Tx
+  readonly #volume: WritableVolume
+  readonly #changes = new ChangeCollector()
+  readonly #accounting = new Map<string, Balance>()
+  /** Segments appended to -> end of the last appended byte. */
+  readonly #tails = new Map<number, number>()
+
+  constructor(tx: Tx, volume: WritableVolume) {
+    this.#tx = tx
+    this.#volume = volume
+    tx.beforeCommit(() => this.#seal())
+  }
+
+  /** Records location `i` as belonging to `ownerKey` (at most 255 bytes) of the owner `prefix`. */
+  append(prefix: Buffer, ownerKey: Buffer, locations: Locations, i: number): void {
+    const segment = segmentAt(locations, i)
+    const position = positionAt(locations, i)
+    const length = lengthAt(locations, i)
+    const value = encodeEntry({ prefix, ownerKey, length, checksum: checksumAt(locations, i) })
+    this.#tx.set(volumeEntryKey(this.#volume.prefix, segment, position), value)
+    this.#account(prefix, segment, 1n, BigInt(length))
+    this.#changes.add(ChangeKind.append, locations, i)
+    this.#tails.set(segment, Math.max(this.#tails.get(segment) ?? 0, position + length))
+  }
+
+  /** Records that location `i` is no longer the owner's: its bytes are garbage from the commit on. */
+  release(prefix: Buffer, locations: Locations, i: number): void {
+    const segment = segmentAt(locations, i)
+    this.#tx.clear(volumeEntryKey(this.#volume.prefix, segment, positionAt(locations, i)))
+    this.#account(prefix, segment, -1n, -BigInt(lengthAt(locations, i)))
+    this.#changes.add(ChangeKind.release, locations, i)
+  }
+
+  #account(prefix: Buffer, segment: number, count: bigint, bytes: bigint): void {
+    const key = `${segment}:${prefix.toString('latin1')}`
+    const entry = this.#accounting.get(key)
+    if (entry === undefined) {
+      this.#accounting.set(key, { segment, prefix, count, bytes })
+    } else {
+      entry.count += count
+      entry.bytes += bytes
+    }
+  }
+
+  async #seal(): Promise<void> {
+    const volume = this.#volume.prefix
+    const segments = [...this.#tails.keys()]
+    const [epoch, registrations] = await Promise.all([
+      this.#tx.get(this.#volume.epochKey),
+      Promise.all(segments.map(segment => this.#tx.get(segmentKey(volume, segment)))),
+      segments.length === 0 ? undefined : this.#volume.flush(),
+    ])
+    if (epoch?.readBigInt64LE() !== this.#volume.epoch) await this.#volume.ownershipChanged()
+    const gone = registrations.indexOf(undefined)
+    if (gone !== -1) {
+      throw new RespError('ERR', `Segment with id: '${segments[gone]}' could not be found`)
+    }
+    this.#writeTotals()
+  }
+
+  #writeTotals(): void {
+    const volume = this.#volume.prefix
+    for (const { segment, prefix, count, bytes } of this.#accounting.values()) {
+      if (count !== 0n) {
+        this.#tx.add(accountingKey(volume, segment, prefix, Accounting.cardinality), count)
+      }
+      if (bytes !== 0n) {
+        this.#tx.add(accountingKey(volume, segment, prefix, Accounting.usedBytes), bytes)
+      }
+    }
+    for (const [segment, end] of this.#tails) {
+      this.#tx.byteMax(segmentTailKey(volume, segment), encodeTail(end))
+    }
+    for (const value of this.#changes.values()) {
+      const order = Buffer.allocUnsafe(2)
+      order.writeUInt16BE(this.#tx.nextUserVersion())
+      this.#tx.setVersionstampedKey(changeLogPrefix(volume), order, value)
+    }
+  }
+}
+
+/** What a volume entry says of the bytes at its key's position. */
+export interface Entry {
+  readonly prefix: Buffer
+  readonly ownerKey: Buffer
+  readonly length: number
+  readonly checksum: number
+}
+
+/** `prefix(8) · ownerKey length u8 · ownerKey · length u32be · crc32c u32be` */
+export function encodeEntry(entry: Entry): Buffer {
+  const { prefix, ownerKey } = entry
+  const value = Buffer.allocUnsafe(prefix.length + 1 + ownerKey.length + 8)
+  let at = prefix.copy(value)
+  at = value.writeUInt8(ownerKey.length, at)
+  at += ownerKey.copy(value, at)
+  at = value.writeUInt32BE(entry.length, at)
+  value.writeUInt32BE(entry.checksum, at)
+  return value
+}
+
+/** Segment tails are u64be, so that BYTE_MAX keeps the larger one; 4 GiB itself fits. */
+export function encodeTail(end: number): Buffer {
+  const value = Buffer.allocUnsafe(8)
+  value.writeBigUInt64BE(BigInt(end))
+  return value
+}
+
+export function decodeTail(value: Buffer | undefined): number {
+  return value === undefined ? 0 : Number(value.readBigUInt64BE())
+}

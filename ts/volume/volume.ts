@@ -1,0 +1,348 @@
+/**
+ * One volume: the bodies of one shard in segment files, opened by the shard's primary.
+ *
+ * ORDER of a write: append (bytes written) -> stage (metadata in the caller's transaction) ->
+ * commit (flush, ownership check, then the store commits).
+ */
+
+import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
+import { err, RespError } from '../error.js'
+import { nativeReason, type VolumeHandle } from '../native.js'
+import {
+  Accounting,
+  accountingRange,
+  segmentKey,
+  segmentsRange,
+  VolumeField,
+  volumeFieldKey,
+} from '../store/keyspace.js'
+import { unpack } from '../store/packed-range.js'
+import type { Store } from '../store/store.js'
+import { storeError } from '../store/store-error.js'
+import type { Tx } from '../store/tx.js'
+import type { MaybePromise } from '../store/types.js'
+import { LOCATION_WORDS, type Locations, locationCount } from './locations.js'
+import { volumeName } from './name.js'
+import type { ShardRoute, ShardRoutes } from './shard-routes.js'
+import { decodeTail, VolumeWrites, type WritableVolume } from './volume-writes.js'
+
+export const VOLUME_STATUSES = ['READWRITE', 'READONLY', 'INOPERABLE'] as const
+export type VolumeStatus = (typeof VOLUME_STATUSES)[number]
+
+/** Largest body, in bytes. */
+export const ENTRY_LIMIT_BYTES = 16_777_216
+
+export interface SegmentDescription {
+  readonly size: number
+  readonly freeBytes: number
+  readonly usedBytes: number
+  /** Share of the segment that is garbage, 0–100. */
+  readonly garbagePercentage: number
+  readonly cardinality: number
+}
+
+export interface VolumeParts {
+  readonly store: Store
+  readonly routes: ShardRoutes
+  /** Prefix of the volume's keys. */
+  readonly prefix: Buffer
+  readonly handle: VolumeHandle
+  readonly directory: string
+  readonly segmentSizeBytes: number
+  readonly log: Logger
+}
+
+export class Volume implements WritableVolume {
+  readonly name: string
+  readonly shard: number
+  readonly prefix: Buffer
+  readonly epochKey: Buffer
+  readonly handle: VolumeHandle
+  readonly directory: string
+  readonly segmentSizeBytes: number
+
+  readonly #store: Store
+  readonly #routes: ShardRoutes
+  readonly #log: Logger
+  readonly #kind: ShardRoute['kind']
+  readonly #writes = new WeakMap<Tx, VolumeWrites>()
+  #status: VolumeStatus = 'READWRITE'
+  #epoch = -1n
+  #activeSegment = -1
+  #rolling: Promise<void> | undefined
+
+  constructor(route: ShardRoute, parts: VolumeParts) {
+    this.name = volumeName(route.kind, route.id)
+    this.shard = route.id
+    this.epochKey = route.epochKey
+    this.prefix = parts.prefix
+    this.handle = parts.handle
+    this.directory = parts.directory
+    this.segmentSizeBytes = parts.segmentSizeBytes
+    this.#kind = route.kind
+    this.#store = parts.store
+    this.#routes = parts.routes
+    this.#log = parts.log
+  }
+
+  get status(): VolumeStatus {
+    return this.#status
+  }
+
+  get epoch(): bigint {
+    return this.#epoch
+  }
+
+  /**
+   * Opens the volume for writing, or again after its shard's ownership changed.
+   * ORDER: the epoch is bumped first and the tail is read then, so that a commit still in flight
+   * from an earlier incarnation can't land behind the tail.
+   */
+  async open(): Promise<void> {
+    this.#epoch = await this.#store.transact(async tx => {
+      const stored = await tx.get(this.epochKey)
+      const next = (stored?.readBigInt64LE() ?? 0n) + 1n
+      const value = Buffer.allocUnsafe(8)
+      value.writeBigInt64LE(next)
+      tx.set(this.epochKey, value)
+      return next
+    })
+    const registered = await this.#loadSegments()
+    const missing = registered.filter(({ segment, tail }) => !this.#openFile(segment, tail))
+    for (const { segment } of missing) {
+      this.#log.error({ volume: this.name, segment }, 'a segment file is missing or too short')
+    }
+    if (missing.length > 0) this.#status = 'INOPERABLE'
+    this.#removeStrayFiles(new Set(registered.map(({ segment }) => segment)))
+    const last = registered.at(-1)
+    if (last === undefined || this.#status === 'INOPERABLE') return
+    this.handle.activate(last.segment, last.tail)
+    this.#activeSegment = last.segment
+  }
+
+  /** Writes bodies to the active segment, making further segments as needed.
+   *  @param bodies   back to back, each 1 B..16 MiB
+   *  @param lengths  one a body, adding up to `bodies`
+   *  @returns        one location a body, in order
+   *  ORDER           the bytes are written, not flushed: the commit of a transaction that stages
+   *                  them flushes
+   *  @throws RespError ERR Volume: <n> is read-only, VOLUMEFAILED, … */
+  append(bodies: Buffer, lengths: Uint32Array): MaybePromise<Locations> {
+    this.checkWritable()
+    if (this.#activeSegment === -1) return this.#appendRolling(bodies, lengths)
+    const locations = this.#tryAppend(bodies, lengths)
+    if (locations.length === lengths.length * LOCATION_WORDS) return locations
+    return this.#appendRolling(bodies, lengths, locations)
+  }
+
+  /** What `tx` does to this volume; completed when it commits.
+   *  @throws RespError when the volume or its shard takes no writes */
+  stage(tx: Tx): VolumeWrites {
+    this.checkWritable()
+    let writes = this.#writes.get(tx)
+    if (writes === undefined) {
+      writes = new VolumeWrites(tx, this)
+      this.#writes.set(tx, writes)
+    }
+    return writes
+  }
+
+  /** @throws RespError with the texts of spec/volume.md §3 and spec/cluster.md §6 */
+  checkWritable(): void {
+    if (this.#status === 'READONLY') throw err(`Volume: ${this.name} is read-only`)
+    if (this.#status === 'INOPERABLE') throw err(`Volume: ${this.name} is inoperable`)
+    const route = this.#routes.shard(this.#kind, this.shard)
+    if (route?.status === 'READWRITE') return
+    if (route?.status === 'READONLY') {
+      throw err(`shard id: ${this.shard} is not in READWRITE status`)
+    }
+    throw err(`shard id: ${this.shard} is in INOPERABLE status`)
+  }
+
+  async flush(): Promise<void> {
+    if (!this.handle.needsFlush) return
+    try {
+      await this.handle.flush()
+    } catch (cause) {
+      throw this.#toError(cause)
+    }
+  }
+
+  async ownershipChanged(): Promise<never> {
+    await this.#routes.reload()
+    throw storeError('notCommitted')
+  }
+
+  /** Reads bodies, back to back, in the order of the locations.
+   *  @throws RespError CORRUPTED, OUTOFBOUND, … */
+  read(locations: Locations): Buffer {
+    try {
+      return this.handle.read(locations)
+    } catch (cause) {
+      throw this.#toError(cause)
+    }
+  }
+
+  /** Every registered segment, ascending. */
+  async describe(): Promise<Map<number, SegmentDescription>> {
+    return await this.#store.transact(async tx => {
+      const described = new Map<number, SegmentDescription>()
+      for (const { segment, tail } of await this.#segments(tx)) {
+        described.set(segment, await this.#describeSegment(tx, segment, tail))
+      }
+      return described
+    })
+  }
+
+  /** Flushes and releases the files. The volume is of no use afterwards. */
+  async close(): Promise<void> {
+    await this.flush()
+    this.handle.close()
+  }
+
+  async #describeSegment(tx: Tx, segment: number, tail: number): Promise<SegmentDescription> {
+    let cardinality = 0n
+    let usedBytes = 0n
+    const { begin, end } = accountingRange(this.prefix, segment)
+    for (const { key, value } of unpack(await tx.getRange(begin, end, { snapshot: true }))) {
+      if (key.at(-1) === Accounting.cardinality) cardinality += value.readBigInt64LE()
+      else usedBytes += value.readBigInt64LE()
+    }
+    const size = this.handle.fileSize(segment)
+    const garbage = tail - Number(usedBytes)
+    return {
+      size,
+      freeBytes: size - tail,
+      usedBytes: Number(usedBytes),
+      garbagePercentage: size === 0 ? 0 : (garbage / size) * 100,
+      cardinality: Number(cardinality),
+    }
+  }
+
+  #tryAppend(bodies: Buffer, lengths: Uint32Array): Locations {
+    try {
+      return this.handle.append(bodies, lengths)
+    } catch (cause) {
+      if (nativeReason(cause)?.code === 'SEGMENT_FULL') return new Uint32Array()
+      throw this.#toError(cause)
+    }
+  }
+
+  /** Appends what is left over, rolling over as often as it takes. */
+  async #appendRolling(
+    bodies: Buffer,
+    lengths: Uint32Array,
+    first: Locations = new Uint32Array(),
+  ): Promise<Locations> {
+    const all = new Uint32Array(lengths.length * LOCATION_WORDS)
+    all.set(first)
+    let done = locationCount(first)
+    let offset = byteLength(lengths.subarray(0, done))
+    while (done < lengths.length) {
+      await this.#rollOver(this.#activeSegment)
+      const more = this.#tryAppend(bodies.subarray(offset), lengths.subarray(done))
+      all.set(more, done * LOCATION_WORDS)
+      offset += byteLength(lengths.subarray(done, done + locationCount(more)))
+      done += locationCount(more)
+    }
+    return all
+  }
+
+  /** Makes the next segment active, unless somebody did meanwhile. One at a time. */
+  async #rollOver(full: number): Promise<void> {
+    if (this.#activeSegment !== full) return
+    this.#rolling ??= this.#createSegment(full + 1).finally(() => {
+      this.#rolling = undefined
+    })
+    await this.#rolling
+  }
+
+  /** ORDER: file durable -> registered -> active. A crash in between leaves a file that is reused. */
+  async #createSegment(segment: number): Promise<void> {
+    try {
+      this.handle.createSegment(segment)
+    } catch (cause) {
+      throw this.#toError(cause)
+    }
+    await this.#store.transact(
+      async tx => {
+        const epoch = await tx.get(this.epochKey)
+        if (epoch?.readBigInt64LE() !== this.#epoch) await this.ownershipChanged()
+        const registration = { size: this.segmentSizeBytes, createdAtMs: Date.now() }
+        tx.set(segmentKey(this.prefix, segment), Buffer.from(JSON.stringify(registration)))
+      },
+      { idempotent: true },
+    )
+    this.handle.activate(segment, 0)
+    this.#activeSegment = segment
+    this.#log.info({ volume: this.name, segment }, 'segment created')
+  }
+
+  #openFile(segment: number, tail: number): boolean {
+    try {
+      return this.handle.openSegment(segment) >= tail
+    } catch (cause) {
+      if (nativeReason(cause)?.code === 'MISSING_FILE') return false
+      throw cause
+    }
+  }
+
+  #removeStrayFiles(registered: ReadonlySet<number>): void {
+    for (const segment of this.handle.segments()) {
+      if (registered.has(segment)) continue
+      this.#log.warn({ volume: this.name, segment }, 'removing a segment file nobody registered')
+      this.handle.removeSegment(segment)
+    }
+  }
+
+  async #loadSegments(): Promise<{ segment: number; tail: number }[]> {
+    return await this.#store.transact(async tx => {
+      const statusKey = volumeFieldKey(this.prefix, VolumeField.status)
+      const status = await tx.get(statusKey)
+      if (status === undefined) {
+        tx.set(volumeFieldKey(this.prefix, VolumeField.id), randomBytes(8))
+        tx.set(statusKey, Buffer.from(this.#status))
+      } else {
+        this.#status = status.toString('latin1') as VolumeStatus
+      }
+      return await this.#segments(tx)
+    })
+  }
+
+  /** Registered segments with their committed tails, ascending. */
+  async #segments(tx: Tx): Promise<{ segment: number; tail: number }[]> {
+    const found: { segment: number; tail: number }[] = []
+    const { begin, end } = segmentsRange(this.prefix)
+    const idAt = begin.length
+    for (const { key, value } of unpack(await tx.getRange(begin, end, { snapshot: true }))) {
+      const segment = key.readUInt32BE(idAt)
+      const last = found.at(-1)
+      // A segment's tail key is longer than its registration's and sorts right behind it.
+      if (key.length === idAt + 4) found.push({ segment, tail: 0 })
+      else if (last !== undefined && last.segment === segment) last.tail = decodeTail(value)
+    }
+    return found
+  }
+
+  #toError(cause: unknown): unknown {
+    switch (nativeReason(cause)?.code) {
+      case 'POISONED':
+        return new RespError('VOLUMEFAILED', `Volume: ${this.name} failed: write`, { cause })
+      case 'OUT_OF_SPACE':
+        return err(`Volume: ${this.name} has no space left on its device`, { cause })
+      case 'ENTRY_TOO_LARGE':
+        return err(`entry size exceeds the limit of ${ENTRY_LIMIT_BYTES} bytes`, { cause })
+      case 'CLOSED':
+        return err(`Volume ${this.name} is closed.`, { cause })
+      default:
+        return cause
+    }
+  }
+}
+
+function byteLength(lengths: Uint32Array): number {
+  let total = 0
+  for (const length of lengths) total += length
+  return total
+}
