@@ -2,9 +2,9 @@
  * Loads native code; nothing else does. Artifacts live in `dist/native`, beside this module's
  * compiled form in `dist/ts`.
  *
- * The npm package `foundationdb` is loaded here too, because its own binding must not be: our client
- * takes the place of the package's `lib/native.js` in the module cache before the package is first
- * required. INVARIANT: nothing else imports a value from `foundationdb`.
+ * The npm package `foundationdb` is loaded here too, because its own binding must not be: our
+ * client takes the place of the package's `lib/native.js` in the module cache before the package
+ * is first required. INVARIANT: nothing else imports a value from `foundationdb`.
  */
 
 import { createRequire, Module } from 'node:module'
@@ -14,6 +14,7 @@ import type {
   NativeTransaction as LayerTransaction,
   NativeModule,
 } from 'foundationdb/dist/lib/native.js'
+import type { NativeTransportModule } from './server/transport/native-module.js'
 
 const require = createRequire(import.meta.url)
 const NATIVE_DIRECTORY = new URL('../native/', import.meta.url)
@@ -71,6 +72,10 @@ export interface FdbClient extends NativeModule {
   ) => Error
   /** Binds to a libfdb_c; once in a process. */
   loadLibrary(path: string): void
+  /** Makes the package's retry loop close the native transaction that it ran. */
+  closeAfterRetryLoop(transactionClass: unknown): void
+  /** Native transactions that nobody closed yet. */
+  openTransactionCount(): number
   createDatabase(clusterFile?: string): NativeDatabase
 }
 
@@ -110,8 +115,23 @@ export function loadFoundationDb(errorClass: FdbClient['FDBError']): FoundationD
   module.loaded = true
   module.exports = { __esModule: true, type: 'napi', default: client }
   require.cache[id] = module
-  return { client, fdb: require('foundationdb') }
+  const fdb: FoundationDb['fdb'] = require('foundationdb')
+  client.closeAfterRetryLoop(fdb.Transaction)
+  return { client, fdb }
 }
+
+/** `addon.node`: volumes, documents, scans; its types are generated with it. */
+export const addon = loadArtifact<typeof import('../native/addon/addon.gen.js')>('addon.node')
+
+export type {
+  FileLock,
+  FilterHandle,
+  PreparedDocuments,
+  ScanContext,
+  ScanOptions,
+  ScanResult,
+  VolumeHandle,
+} from '../native/addon/addon.gen.js'
 
 /**
  * An error of the Rust addon carries its stable code in front of its text: `CODE|message`.
@@ -122,3 +142,7 @@ export function nativeReason(thrown: unknown): { code: string; message: string }
   const match = /^([A-Z][A-Z0-9_]*)\|(.*)$/s.exec(thrown.message)
   return match === null ? undefined : { code: match[1]!, message: match[2]! }
 }
+
+/** `transport.node`, on systems that have epoll; TLS and other systems use Node's own sockets. */
+export const transportModule: NativeTransportModule | undefined =
+  process.platform === 'linux' ? loadArtifact<NativeTransportModule>('transport.node') : undefined

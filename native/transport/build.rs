@@ -4,7 +4,8 @@ use std::env;
 use std::error::Error;
 use std::path::PathBuf;
 
-const SOURCES: [&str; 5] = ["address.cc", "connection.cc", "transport.cc", "transport_io.cc", "module.cc"];
+const SOURCES: [&str; 5] =
+    ["address.cc", "connection.cc", "transport.cc", "transport_io.cc", "module.cc"];
 const HEADERS: [&str; 5] = ["address.h", "bytes.h", "connection.h", "libuv.h", "transport.h"];
 
 fn main() -> Result<(), Box<dyn Error>> {

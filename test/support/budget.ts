@@ -9,7 +9,11 @@ interface Rounds {
 }
 
 const ROUNDS = {
+  'key order': { short: 500, long: 50_000 },
   'config text': { short: 300, long: 20_000 },
+  'split pipelines': { short: 200, long: 20_000 },
+  'mutated pipelines': { short: 1_000, long: 100_000 },
+  'garbage on a socket': { short: 60, long: 3_000 },
 } as const satisfies Record<string, Rounds>
 
 /** A row of the table. */

@@ -134,16 +134,3 @@ export class Client {
     }
   }
 }
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms))
-}
-
-/** Waits until `done` holds; fails after ten seconds. */
-export async function until(done: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!done()) {
-    if (Date.now() > deadline) throw new Error(`waited in vain for: ${what}`)
-    await sleep(2)
-  }
-}

@@ -5,7 +5,7 @@
 
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
-import { openClusterDirectory } from '../store/directories.js'
+import { openClusterDirectory } from '../store/directory.js'
 import type { Store } from '../store/store.js'
 import { Administration, METADATA_VERSION } from './administration.js'
 import type { Identity } from './identity.js'
@@ -76,10 +76,8 @@ export class Cluster {
     return this.routes.topology
   }
 
-  /** Registers this process as RUNNING, then follows the topology until `stop`.
-   *  @throws Error  A member is already running with this id: <id> */
+  /** Registers this process as RUNNING, then follows the topology until `leave`. */
   async join(addresses: { external: Address; internal: Address }): Promise<void> {
-    await this.#refuseTwin()
     const record: MemberRecord = {
       memberId: this.memberId,
       status: 'RUNNING',
@@ -127,10 +125,12 @@ export class Cluster {
   }
 
   /**
+   * Makes sure that no other process runs as this member; comes before anything is opened.
    * The lock of the data directory rules out a twin on this host, and an embedded store is used
    * from one host only. On FoundationDB a twin elsewhere shows by a heartbeat that moves.
+   * @throws Error  A member is already running with this id: <id>
    */
-  async #refuseTwin(): Promise<void> {
+  async claim(): Promise<void> {
     const { config, log } = this.#parts
     const previous = await this.#membership.previous(this.memberId)
     if (previous?.status !== 'RUNNING') return

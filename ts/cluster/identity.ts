@@ -6,6 +6,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, open, readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { addon, type FileLock, nativeReason } from '../native.js'
 
 const MEMBER_ID = /^[0-9a-f]{40}$/
 
@@ -14,10 +15,13 @@ export interface Identity {
   readonly memberId: string
   /** Absolute path of the member's own directory. */
   readonly directory: string
+  /** Gives the directory free for another process. */
+  release(): void
 }
 
 /** Finds the member id in the data directory, or makes one.
- *  @throws Error  one line for the operator: more than one entry, or a foreign name */
+ *  @throws Error  one line for the operator: more than one entry, a foreign name, or the directory
+ *                 is in use by another process */
 export async function openIdentity(dataDir: string, clusterName: string): Promise<Identity> {
   const parent = resolve(dataDir, clusterName)
   await mkdir(parent, { recursive: true })
@@ -33,7 +37,17 @@ export async function openIdentity(dataDir: string, clusterName: string): Promis
     await mkdir(directory)
     await syncDirectory(parent)
   }
-  return { memberId, directory }
+  const lock = lockDirectory(directory)
+  return { memberId, directory, release: () => lock.release() }
+}
+
+function lockDirectory(directory: string): FileLock {
+  try {
+    return addon.FileLock.acquire(join(directory, '.lock'))
+  } catch (cause) {
+    if (nativeReason(cause)?.code !== 'LOCKED') throw cause
+    throw new Error(`the data directory ${directory} is in use by another process`, { cause })
+  }
 }
 
 /** Makes the directory's entries durable, so that the id survives power loss. */

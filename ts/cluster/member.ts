@@ -10,6 +10,11 @@ export interface Address {
   readonly port: number
 }
 
+/** `host:port`, with an IPv6 host in brackets. */
+export function addressText({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
 export interface MemberRecord {
   readonly memberId: string
   readonly status: MemberStatus

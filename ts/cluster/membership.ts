@@ -1,9 +1,7 @@
 /**
  * This member's own record and heartbeat.
  *
- * A start over a RUNNING record is a crash that was not cleaned up, or a twin that is alive. The
- * data directory's lock rules out a twin on this host; one on another host would have to hold a
- * copy of the directory, and gives itself away by a heartbeat that moves.
+ * A heartbeat that cannot be written is logged and tried again at the next interval.
  */
 
 import type { Logger } from 'pino'
@@ -30,8 +28,7 @@ export class Membership {
     this.#options = options
   }
 
-  /** Writes the record as RUNNING and starts the heartbeat. Idempotent in the store.
-   *  @throws Error  the recorded process of the same id is alive elsewhere */
+  /** Writes the record as RUNNING and starts the heartbeat. */
   async register(record: MemberRecord): Promise<void> {
     await this.#store.transact(
       async tx => {

@@ -13,7 +13,7 @@ import type { Store } from '../store/store.js'
 import type { Tx } from '../store/tx.js'
 import type { ShardKind, ShardRoute, ShardRoutes, ShardStatus } from '../volume/shard-routes.js'
 import type { ClusterKeys, KeyRange } from './keys.js'
-import { type Address, decodeMember, type MemberRecord } from './member.js'
+import { addressText, decodeMember, type MemberRecord } from './member.js'
 
 /** What the store keeps of a route, as JSON. */
 export interface RouteRecord {
@@ -38,10 +38,6 @@ const EMPTY: Topology = {
   members: new Map(),
   heartbeats: new Map(),
   routes: [],
-}
-
-export function addressText(address: Address): string {
-  return `${address.host}:${address.port}`
 }
 
 /** Reads everything in one transaction. @param self member id that `local` is about */

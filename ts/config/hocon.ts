@@ -23,7 +23,8 @@ export interface Substitution {
 }
 
 /** A value that cannot be told before the whole file is read.
- *  `previous` is what the field held before: it stays when an optional substitution finds nothing. */
+ *  `previous` is what the field held before: it stays when an optional substitution finds
+ *  nothing. */
 export interface Pending {
   readonly kind: 'pending'
   readonly line: number

@@ -23,7 +23,7 @@ const ENV_PREFIX = 'KRONOTOP_'
 /** Variables that other parts of the product read, and those that Kubernetes sets for a service
  *  named kronotop. */
 const OTHER_ENV =
-  /^KRONOTOP_(TEST_.*|CLI_.*|BOOTSTRAP|STANDBY_HOST|JAVA_OPTS|SERVICE_(HOST|PORT.*)|PORT(_\d+_.*)?)$/
+  /^KRONOTOP_(TEST_.*|CLI_.*|BOOTSTRAP|STANDBY_HOST|JAVA_OPTS|SERVICE_.*|PORT(_\d+_.*)?)$/
 
 /** @param sets  `key=value` texts in the order given
  *  @throws      ConfigError for a text without `=` or an unknown key */

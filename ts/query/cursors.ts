@@ -4,6 +4,7 @@
  */
 
 import { err } from '../error.js'
+import type { FilterHandle } from '../native.js'
 import type { BucketNamespace } from './buckets.js'
 import type { Filter } from './filter.js'
 
@@ -17,8 +18,8 @@ export interface Cursor {
   /** The filter argument as it was sent. */
   readonly source: Buffer
   readonly filter: Filter
-  /** Program of the filter; undefined when it matches everything. */
-  readonly program: Buffer | undefined
+  /** The compiled filter; null when it matches everything. */
+  readonly program: FilterHandle | null
   /** Documents of one batch at most. */
   readonly limit: number
   /** Reads of QUERY add no conflict ranges. */

@@ -1,9 +1,4 @@
-/**
- * The filter of a query as a tree, and its program: the BSON form that native code evaluates.
- * TypeScript parses and plans; it never compares a document's value itself.
- */
-
-import { type Document, serialize } from 'bson'
+/** The filter of a query as a tree. TypeScript parses and plans; it never compares values itself. */
 
 export type CompareOperator = 'eq' | 'ne' | 'gt' | 'gte' | 'lt' | 'lte'
 
@@ -38,34 +33,4 @@ export function allOf(children: readonly Filter[]): Filter {
   const [only] = children
   if (only === undefined) return { kind: 'true' }
   return children.length === 1 ? only : { kind: 'and', children }
-}
-
-/** The program of a filter: one BSON document, the node format of `native/document`. */
-export function compileFilter(filter: Filter): Buffer {
-  return Buffer.from(serialize(node(filter)))
-}
-
-function node(filter: Filter): Document {
-  switch (filter.kind) {
-    case 'true':
-      return { n: 'true' }
-    case 'and':
-    case 'or':
-    case 'nor':
-      return { n: filter.kind, c: filter.children.map(node) }
-    case 'not':
-      return { n: 'not', c: [node(filter.child)] }
-    case 'compare':
-      return { n: 'cmp', p: filter.path, o: filter.operator, v: filter.value }
-    case 'in':
-    case 'nin':
-    case 'all':
-      return { n: filter.kind, p: filter.path, v: filter.values }
-    case 'size':
-    case 'exists':
-    case 'regex':
-      return { n: filter.kind, p: filter.path, v: filter.value }
-    case 'elemMatch':
-      return { n: 'elem', p: filter.path, c: [node(filter.child)] }
-  }
 }

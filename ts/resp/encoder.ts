@@ -133,9 +133,10 @@ export class Encoder {
     this.#out.latin1('\r\n')
   }
 
-  #binary(data: string): void {
+  #binary(data: string | Uint8Array): void {
     this.#length(data.length)
-    this.#out.latin1(data)
+    if (typeof data === 'string') this.#out.latin1(data)
+    else this.#out.raw(data)
     this.#out.latin1('\r\n')
   }
 

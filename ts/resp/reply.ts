@@ -79,8 +79,8 @@ export const simple: Reply<string> = { shape: { kind: 'simple' } }
 export const integer: Reply<number | bigint> = { shape: { kind: 'integer' } }
 /** A bulk: bytes as they are, a string as UTF-8. */
 export const bulk: Reply<Uint8Array | string> = { shape: { kind: 'bulk' } }
-/** A bulk of which the data is a string holding one byte in each code unit (latin1). */
-export const binary: Reply<string> = { shape: { kind: 'binary' } }
+/** A bulk of which a string holds one byte in each code unit (latin1); or bytes as they are. */
+export const binary: Reply<string | Uint8Array> = { shape: { kind: 'binary' } }
 /** Data that is RESP already, the same in both protocols: bytes, or a latin1 string. */
 export const encoded: Reply<Uint8Array | string> = { shape: { kind: 'encoded' } }
 /** A double; RESP2 sends its shortest round-trip decimal as a bulk. */

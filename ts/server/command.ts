@@ -19,6 +19,9 @@ export * from './arguments.js'
  *  fast           constant or logarithmic work, for COMMAND's readers
  *  sync           `run` has answered when it returns: no promise. Its arguments are borrowed
  *                 from the input buffer, so it copies whatever it keeps
+ *  blocking       may take any time: the connection is watched meanwhile, and a peer that goes, or
+ *                 ends its side, ends the command through `session.onDisconnect`. While any other
+ *                 command runs a peer that is gone is noticed afterwards
  *  noauth         runs before the connection has logged in
  *  uninitialized  runs before the cluster is initialised
  *  redis          a Redis data command: slot routing, lower-case name in arity errors */
@@ -27,6 +30,7 @@ export type CommandFlag =
   | 'readonly'
   | 'fast'
   | 'sync'
+  | 'blocking'
   | 'noauth'
   | 'uninitialized'
   | 'redis'
@@ -163,6 +167,7 @@ export class Command {
   readonly maxWords: number
   /** Flags of the hot path. */
   readonly isSync: boolean
+  readonly isBlocking: boolean
   readonly isWrite: boolean
   readonly isRedis: boolean
   readonly beforeLogin: boolean
@@ -188,6 +193,7 @@ export class Command {
     this.reply = leaf?.reply ?? { kind: 'ok' }
     this.run = leaf?.run
     this.isSync = this.flags.has('sync')
+    this.isBlocking = this.flags.has('blocking')
     this.isWrite = this.flags.has('write')
     this.isRedis = this.flags.has('redis')
     this.beforeLogin = this.flags.has('noauth')

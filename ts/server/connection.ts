@@ -1,9 +1,9 @@
 /**
  * One connection: the whole loop of parse, gates, encode, send.
  *
- *   reading ──► parked     a command answers later: nothing is read until it has
- *           ──► flooded    the peer does not read its replies: nothing is read until it has
- *           ──► over       QUIT, a protocol error, or the peer is gone
+ *   reading ──► parked     a command answers later: no request is looked at until it has
+ *           ──► flooded    the peer does not read its replies: none is looked at until it has
+ *           ──► ending     QUIT, a protocol error, or the peer is gone
  *
  * INVARIANT: replies leave in the order of the requests, because request n+1 is not started before
  * the reply of request n is in the output.
@@ -41,6 +41,8 @@ export class Connection {
   readonly #parser = new Parser()
   #isParked = false
   #isFlooded = false
+  /** The transport reads nothing and reports nothing of the peer. */
+  #isPaused = false
   /** Nothing more is read: the last reply is on its way. */
   #isEnding = false
   #isGone = false
@@ -132,8 +134,8 @@ export class Connection {
   /** Waits for a command that answers later. */
   #park(pending: Promise<unknown>): void {
     this.#isParked = true
-    // ORDER: paused at once, so that a peer which ends its side still gets the reply.
-    this.#owner.transport.pause(this.id)
+    // A paused connection tells nothing of its peer: one that ended its side still gets the reply.
+    if (this.context.session.command?.isBlocking !== true) this.#pause()
     pending.then(
       data => this.#settle(() => this.#owner.gates.finish(this.context, data)),
       error => this.#settle(() => this.#owner.gates.fail(this.context, error)),
@@ -158,12 +160,20 @@ export class Connection {
     const { length } = transport.output
     if (length === mark || transport.send(this.id, mark, length)) return
     this.#isFlooded = true
-    transport.pause(this.id)
+    this.#pause()
   }
 
+  #pause(): void {
+    this.#isPaused = true
+    this.#owner.transport.pause(this.id)
+  }
+
+  /** Goes on with the bytes that the transport kept, in a later turn. */
   #resume(): void {
-    if (!this.#isParked && !this.#isFlooded && !this.#isEnding) {
-      this.#owner.transport.resume(this.id)
-    }
+    if (this.#isParked || this.#isFlooded || this.#isEnding) return
+    const { transport } = this.#owner
+    if (this.#isPaused) transport.resume(this.id)
+    else transport.again(this.id)
+    this.#isPaused = false
   }
 }

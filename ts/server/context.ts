@@ -4,12 +4,16 @@
  * own.
  */
 import type { Logger } from 'pino'
+import type { Cluster } from '../cluster/cluster.js'
 import type { Config } from '../config/config.js'
+import type { Documents } from '../query/documents.js'
+import type { Redis } from '../redis/redis.js'
 import type { Frame } from '../resp/frame.js'
 import type { Namespaces } from '../store/namespaces.js'
 import type { Store } from '../store/store.js'
 import type { Tx } from '../store/tx.js'
 import type { MaybePromise } from '../store/types.js'
+import type { Volumes } from '../volume/volumes.js'
 import type { KeyPositions } from './command.js'
 import type { Registry } from './registry.js'
 import type { Session, Sessions } from './session.js'
@@ -41,9 +45,13 @@ export interface Services {
   readonly sessions: Sessions
   readonly store: Store
   readonly namespaces: Namespaces
-  readonly cluster: { readonly initialized: boolean }
+  readonly cluster: Cluster
+  readonly volumes: Volumes
+  readonly documents: Documents
+  /** Content prefix of the directory that binds owner prefixes to their owners. */
+  readonly prefixRegistry: Buffer
   /** Absent when `redis.enabled` is off. */
-  readonly redis?: SlotGate
+  readonly redis?: Redis
 }
 
 /** Codes after which a one-off transaction certainly changed nothing: too old, conflict. */
@@ -71,7 +79,7 @@ export class Context {
 
   /**
    * Runs `body` in the session's open transaction, or else in one of its own that is committed
-   * when the body changed something and dropped when not. Conflicts of an own transaction are
+   * when the body changed something (or watches) and dropped when not. Conflicts of an own transaction are
    * retried. A body that answers at once and changes nothing is answered at once.
    * @throws RespError of the body, or of the commit; an own transaction is rolled back then, an
    *         open one stays as it is
@@ -91,7 +99,7 @@ export class Context {
     const tx = this.services.store.begin()
     try {
       const result = body(tx)
-      if (result instanceof Promise || tx.hasMutations) {
+      if (result instanceof Promise || tx.needsCommit) {
         return this.#settle(finish(tx, result), body, retries)
       }
       tx.cancel()
@@ -121,7 +129,7 @@ export class Context {
 async function finish<T>(tx: Tx, result: MaybePromise<T>): Promise<T> {
   try {
     const value = await result
-    if (tx.hasMutations) await tx.commit()
+    if (tx.needsCommit) await tx.commit()
     return value
   } finally {
     tx.cancel()

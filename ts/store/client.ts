@@ -61,6 +61,11 @@ export function layerTransaction(tx: Tx): Transaction {
   return new LayerTransaction(tx.handle(), false, fdb.root)
 }
 
+/** Native transactions of this process that are not closed. */
+export function openTransactionCount(): number {
+  return foundationDb!.client.openTransactionCount()
+}
+
 function useClient(config: Config): FoundationDb {
   if (foundationDb !== undefined) return foundationDb
   const { clusterfile, fdbc, apiversion } = config.foundationdb

@@ -9,8 +9,16 @@
 
 import type { DirectoryLayer } from 'foundationdb'
 import { layerTransaction } from './client.js'
-import { prefixRange, TupleType, tupleItemBytes, withTupleItem } from './keyspace.js'
+import {
+  type ClusterArea,
+  clusterPath,
+  prefixRange,
+  TupleType,
+  tupleItemBytes,
+  withTupleItem,
+} from './keyspace.js'
 import { PackedReader } from './packed-range.js'
+import type { Store } from './store.js'
 import type { Tx } from './tx.js'
 import { andThen, type MaybePromise } from './types.js'
 
@@ -53,7 +61,7 @@ export async function createDirectory(
   return directory.content.prefix
 }
 
-/** Prefix of a directory that is made when absent. */
+/** Prefix of a directory that is made when absent; a copy that may be kept. */
 export async function ensureDirectory(
   tx: Tx,
   layer: DirectoryLayer,
@@ -64,7 +72,21 @@ export async function ensureDirectory(
     prefix = await findChild(tx, name, prefix)
     if (prefix === undefined) return createDirectory(tx, layer, path)
   }
-  return prefix
+  return Buffer.from(prefix)
+}
+
+/** As `ensureDirectory`, for an area of a cluster or something below it, in its own transaction. */
+export function openClusterDirectory(
+  store: Store,
+  cluster: string,
+  area: ClusterArea,
+  ...below: string[]
+): Promise<Buffer> {
+  const path = [...store.rootPath, ...clusterPath(cluster, area, ...below)]
+  return store.transact(tx => ensureDirectory(tx, store.directory, path), {
+    retries: Number.POSITIVE_INFINITY,
+    idempotent: true,
+  })
 }
 
 function childrenPrefix(parent: Buffer): Buffer {

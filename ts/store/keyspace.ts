@@ -9,7 +9,7 @@
  *                  N 04 prefix(8)                        bucket data Bk
  *   bucket Bk      Bk 01 _id(12)                         document -> P
  *                  Bk 02 …                               index entries -> P
- *                  Bk 03 …                               back pointers: what the indexes hold of one
+ *                  Bk 03 …                               back pointers: its indexed values
  *   volume V       V 00 field                            identity
  *                  V 01 segment position                 entry -> owner, length, checksum
  *                  V 02 segment prefix(8) 01|02          live entries | live bytes, i64le, added to
@@ -17,6 +17,7 @@
  *                  V 03 segment 'tail'                   tail u64be, BYTE_MAX
  *                  V 04 versionstamp(10) userVersion     change log entry
  *                  V 05 01 id(8)                         REDIS record -> P
+ *                  V 05 02 id(8) chunk                   chunk of a long REDIS record -> P
  *
  * Integers in keys are big-endian, so that key order is numeric order. P is a `Pointer`.
  */
@@ -62,8 +63,8 @@ export function zmapPrefix(namespace: Buffer): Buffer {
 }
 
 /**
- * Key of a ZMap entry: `prefix 01 bytes 00`, with each 00 of the bytes as 00 FF (a tuple of one byte
- * string), so that key order is byte order and a prefix sorts before its extensions.
+ * Key of a ZMap entry: `prefix 01 bytes 00`, with each 00 of the bytes as 00 FF (a tuple of one
+ * byte string), so that key order is byte order and a prefix sorts before its extensions.
  */
 export function zmapKey(prefix: Buffer, key: Buffer): Buffer {
   return withTupleItem(prefix, TupleType.bytes, key)
@@ -133,7 +134,7 @@ export const Accounting = { cardinality: 0x01, usedBytes: 0x02 } as const
 export type Accounting = (typeof Accounting)[keyof typeof Accounting]
 
 const TAIL = Buffer.from('tail', 'latin1')
-const REDIS_RECORD = 0x01
+const RedisTag = { record: 0x01, chunk: 0x02 } as const
 
 export function volumeFieldKey(volume: Buffer, field: VolumeField): Buffer {
   return tagged(volume, VolumeTag.identity, Buffer.of(field))
@@ -199,15 +200,31 @@ export function changeLogPrefix(volume: Buffer): Buffer {
 
 /** Prefix of the records of a REDIS shard. */
 export function redisRecordsPrefix(volume: Buffer): Buffer {
-  return tagged(volume, VolumeTag.redis, Buffer.of(REDIS_RECORD))
+  return tagged(volume, VolumeTag.redis, Buffer.of(RedisTag.record))
 }
 
 /** @param id u64, given once in a shard */
 export function redisRecordKey(volume: Buffer, id: bigint): Buffer {
-  const key = Buffer.allocUnsafe(volume.length + 10)
+  return redisKey(volume, RedisTag.record, id)
+}
+
+/** @param id of the record. @param chunk u32, in the order of the value's bytes */
+export function redisChunkKey(volume: Buffer, id: bigint, chunk: number): Buffer {
+  const key = redisKey(volume, RedisTag.chunk, id, 4)
+  key.writeUInt32BE(chunk, key.length - 4)
+  return key
+}
+
+/** Chunks of one record: [begin, end). */
+export function redisChunksRange(volume: Buffer, id: bigint): KeyRange {
+  return prefixRange(redisKey(volume, RedisTag.chunk, id))
+}
+
+function redisKey(volume: Buffer, tag: number, id: bigint, restBytes = 0): Buffer {
+  const key = Buffer.allocUnsafe(volume.length + 10 + restBytes)
   volume.copy(key)
   key[volume.length] = VolumeTag.redis
-  key[volume.length + 1] = REDIS_RECORD
+  key[volume.length + 1] = tag
   key.writeBigUInt64BE(id, volume.length + 2)
   return key
 }

@@ -3,7 +3,7 @@
  * runs in a transaction of its own, so that a user's transaction gets neither a conflict range nor
  * its read version from it.
  *
- * Look-ups are cached. INVARIANT: whatever makes a cached look-up wrong (a removal, a move, a purge)
+ * Look-ups are cached. INVARIANT: whatever makes a cached look-up wrong (removal, move, purge)
  * adds to the area's version counter in its transaction; every member watches that key and drops
  * its cache. Creating a namespace makes no look-up wrong: absent ones are not cached.
  */
@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { err, RespError } from '../error.js'
-import { childNames, createDirectory, ensureDirectory, findChild } from './directory.js'
+import { childNames, createDirectory, findChild, openClusterDirectory } from './directory.js'
 import {
   clusterPath,
   NamespaceField,
@@ -63,11 +63,7 @@ export class Namespaces {
   /** Opens the area, makes the default namespace when absent, and follows changes until `close`.
    *  @throws RespError when the default namespace cannot be used */
   static async open(store: Store, config: Config, log: Logger): Promise<Namespaces> {
-    const path = clusterPath(config.cluster.name, 'namespaces')
-    const root = await store.transact(tx => ensureDirectory(tx, store.directory, path), {
-      retries: Number.POSITIVE_INFINITY,
-      idempotent: true,
-    })
+    const root = await openClusterDirectory(store, config.cluster.name, 'namespaces')
     const namespaces = new Namespaces(store, config, log, root)
     await namespaces.#ensureDefault()
     void namespaces.#follow()
@@ -128,7 +124,7 @@ export class Namespaces {
     this.#cache.delete(path)
     const prefix = await this.#store.transact(tx => this.#findLive(tx, segments))
     if (prefix === undefined) throw this.#noSuch(path)
-    const namespace = { path, prefix, zmap: zmapPrefix(prefix) }
+    const namespace = namespaceOf(path, prefix)
     // What was read before the cache was dropped is not put into it.
     if (generation === this.#generation) this.#remember(namespace)
     return namespace
@@ -153,7 +149,8 @@ export class Namespaces {
     for (; depth < segments.length; depth++) {
       const below = segments.slice(0, depth + 1)
       const path = clusterPath(this.#config.cluster.name, 'namespaces', ...below)
-      prefix = await createDirectory(tx, this.#store.directory, path)
+      const full = [...this.#store.rootPath, ...path]
+      prefix = await createDirectory(tx, this.#store.directory, full)
       const isLast = below.length === segments.length
       tx.set(
         namespaceFieldKey(prefix, NamespaceField.uuid),
@@ -244,6 +241,14 @@ export function parsePath(path: string): string[] {
     throw err(`Namespace '${path}' is reserved for internal use`)
   }
   return segments
+}
+
+/** Both prefixes live in a few bytes of their own: a view of what was read would pin much more. */
+function namespaceOf(path: string, prefix: Buffer): Namespace {
+  const pooled = zmapPrefix(prefix)
+  const zmap = Buffer.allocUnsafeSlow(pooled.length)
+  pooled.copy(zmap)
+  return { path, prefix: zmap.subarray(0, prefix.length), zmap }
 }
 
 function sameVersion(one: Buffer | undefined, other: Buffer | undefined): boolean {

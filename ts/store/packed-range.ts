@@ -7,7 +7,7 @@ import type { PackedRange } from './types.js'
 
 const HEADER_BYTES = 8
 
-/** Walks a range without an object per pair: `while (reader.next()) use(reader.key, reader.value)`. */
+/** Walks a range without an object per pair: `while (r.next()) use(r.key, r.value)`. */
 export class PackedReader {
   readonly #data: Buffer
   #at = 0

@@ -8,7 +8,7 @@ import type { Database, DirectoryLayer } from 'foundationdb'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import type { NativeDatabase, NativeTransaction } from '../native.js'
-import { type OpenedDatabase, openDatabase } from './client.js'
+import { type OpenedDatabase, openDatabase, openTransactionCount } from './client.js'
 import { StoreCode, StoreError, useErrorNames } from './store-error.js'
 import { yieldTurn } from './turn.js'
 import { Tx } from './tx.js'
@@ -16,6 +16,7 @@ import type { MaybePromise, Watch } from './types.js'
 
 const RETRIES_DEFAULT = 100
 const TIMED_OUT_DELAY_MS = 100
+const RECENT_VERSION_MS = 1000
 
 /** After these the transaction may have been applied all the same. */
 const MAYBE_COMMITTED: ReadonlySet<number> = new Set([
@@ -35,10 +36,16 @@ export class Store {
   /** npm foundationdb's view of the database. */
   readonly db: Database
   readonly directory: DirectoryLayer
+  /** What every directory path starts with: setting `directory.root`, if there is one. */
+  readonly rootPath: readonly string[]
   readonly #native: NativeDatabase
   readonly #log: Logger
+  #recentVersion = 0n
+  #recentAtMs = Number.NEGATIVE_INFINITY
 
-  private constructor(opened: OpenedDatabase, log: Logger) {
+  private constructor(opened: OpenedDatabase, config: Config, log: Logger) {
+    const { root } = config.directory
+    this.rootPath = root === undefined ? [] : [root]
     this.db = opened.db
     this.directory = opened.directory
     this.#native = opened.native
@@ -55,7 +62,12 @@ export class Store {
     if (config.foundationdb.clusterfile === undefined) {
       await mkdir(config.store.path, { recursive: true })
     }
-    return new Store(openDatabase(config), log)
+    return new Store(openDatabase(config), config, log)
+  }
+
+  /** Native transactions of this process that nobody ended yet: shows leaks. */
+  get openTransactionCount(): number {
+    return openTransactionCount()
   }
 
   /** A transaction that the caller ends, by `commit` or `cancel`. No version is taken yet. */
@@ -67,8 +79,8 @@ export class Store {
    * Runs `body` in a transaction of the server's own, commits it if that has an effect, and runs
    * both again, after a growing pause, when the database says so (conflict, too old …). The body
    * has no effect outside the transaction; for those there is `tx.afterCommit`.
-   * @throws whatever the body throws, or the last `StoreError`; nothing was applied then, unless its
-   *         code is 1021, 1031 or 1039
+   * @throws whatever the body throws, or the last `StoreError`; nothing was applied then, unless
+   *         its code is 1021, 1031 or 1039
    */
   async transact<T>(body: (tx: Tx) => MaybePromise<T>, options: TransactOptions = {}): Promise<T> {
     const { retries = RETRIES_DEFAULT, idempotent = false } = options
@@ -92,6 +104,27 @@ export class Store {
     } finally {
       native.close()
     }
+  }
+
+  /** A fresh read version; never below one that any member answered before. */
+  async readVersion(): Promise<bigint> {
+    const tx = this.begin()
+    try {
+      return await tx.readVersion()
+    } finally {
+      tx.cancel()
+    }
+  }
+
+  /** A read version of at most a second ago; never goes backwards in this process. */
+  async recentReadVersion(): Promise<bigint> {
+    const nowMs = performance.now()
+    if (nowMs - this.#recentAtMs >= RECENT_VERSION_MS) {
+      const version = await this.readVersion()
+      if (version > this.#recentVersion) this.#recentVersion = version
+      this.#recentAtMs = nowMs
+    }
+    return this.#recentVersion
   }
 
   /** Tells when the committed value of a key differs from the one it has now. */

@@ -1,5 +1,5 @@
 /**
- * One database transaction, straight over the native handle: no layer of npm `foundationdb` between.
+ * One database transaction, straight over the native handle, without npm `foundationdb` between.
  *
  * States: open -> committing -> over, or open -> over by `cancel`. INVARIANT: a transaction that is
  * over lets go of its native handle, so that late use throws code 1025 instead of reaching another.
@@ -88,7 +88,8 @@ export class Tx {
 
   // Reads.
 
-  /** @param snapshot adds no read conflict. @returns undefined when absent */
+  /** @param snapshot adds no read conflict. @returns undefined when absent. Small values are views
+   *  of a shared buffer, never written again: whoever keeps one for long copies it */
   get(key: Buffer, snapshot = false): MaybePromise<Buffer | undefined> {
     return this.#native.getNow(key, snapshot)
   }
@@ -304,7 +305,7 @@ export class Tx {
     if (this.#state === 'open') this.#end()
   }
 
-  /** The native handle, for npm foundationdb's layers; what they write is not seen by `hasMutations`. */
+  /** The native handle, for npm foundationdb's layers. `hasMutations` does not see their writes. */
   handle(): NativeTransaction {
     return this.#native
   }

@@ -119,7 +119,7 @@ export interface Committed {
   /** Commit version; -1n when the transaction changed nothing. */
   readonly version: bigint
   /**
-   * The 10 bytes that all stamps of this commit start with: version u64be, order in its batch u16be.
+   * The 10 bytes that all stamps of this commit start with: version u64be, order in batch u16be.
    * @throws StoreError 2021 when the transaction changed nothing
    */
   versionstamp(): Promise<Buffer>
@@ -129,7 +129,7 @@ export interface Committed {
 export interface Watch {
   /**
    * Resolves when the committed value differs from the value at registration.
-   * @throws StoreError 1101 after `cancel`, 1032 when too many watches are set, other database errors.
+   * @throws StoreError 1101 after `cancel`, 1032 when too many watches are set, or another.
    *         Nobody needs to listen: a rejection that nobody awaits is no unhandled one.
    */
   readonly promise: Promise<void>

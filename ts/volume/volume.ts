@@ -184,6 +184,15 @@ export class Volume implements WritableVolume {
     }
   }
 
+  /** As `read`, off the event loop. */
+  async readAsync(locations: Locations): Promise<Buffer> {
+    try {
+      return await this.handle.readAsync(locations)
+    } catch (cause) {
+      throw this.#toError(cause)
+    }
+  }
+
   /** Every registered segment, ascending. */
   async describe(): Promise<Map<number, SegmentDescription>> {
     return await this.#store.transact(async tx => {

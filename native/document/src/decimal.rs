@@ -98,6 +98,7 @@ impl Decimal {
     pub(crate) fn compare(self, other: Decimal) -> Ordering {
         match (self.rank(), other.rank()) {
             (left, right) if left != right => left.cmp(&right),
+            (0, _) => Ordering::Equal,
             _ => match (self, other) {
                 (
                     Decimal::Finite { negative, coefficient, exponent },
@@ -129,7 +130,8 @@ impl Decimal {
 fn compare_magnitudes(left: (u128, i32), right: (u128, i32)) -> Ordering {
     let digits = |coefficient: u128| coefficient.checked_ilog10().unwrap_or(0) as i32;
     let scale = (digits(left.0) + left.1).cmp(&(digits(right.0) + right.1));
-    // Same scale: the exponents differ by 33 at most, and the scaled coefficient has 34 digits at most.
+    // Same scale: the exponents differ by 33 at most, and the scaled coefficient has 34 digits at
+    // most.
     scale.then_with(|| {
         let shift = left.1.abs_diff(right.1);
         if left.1 >= right.1 {
@@ -197,7 +199,8 @@ fn fit(mut coefficient: u128, mut exponent: i64) -> Option<(u128, i32)> {
     Some((coefficient, i32::try_from(exponent).ok()?))
 }
 
-/// The scientific string of the General Decimal Arithmetic specification: `1.50`, `1E+3`, `-Infinity`.
+/// The scientific string of the General Decimal Arithmetic specification: `1.50`, `1E+3`,
+/// `-Infinity`.
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = |negative| if negative { "-" } else { "" };

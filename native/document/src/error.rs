@@ -1,5 +1,5 @@
-//! The one error type of the crate. Every variant prints as one line that is fit for a client, because
-//! the server sends it after the `ERR ` prefix; none carries bytes of a stored document.
+//! The one error type of the crate. Every variant prints as one line that is fit for a client,
+//! because the server sends it after the `ERR ` prefix; none carries bytes of a stored document.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,8 +22,8 @@ pub enum Error {
     TooLarge,
     /// A document to insert has an `_id` that is no ObjectId.
     IdType,
-    /// The filter program does not follow the grammar of [`crate::Filter::parse`]. The planner wrote
-    /// it, so this is a defect and no mistake of a client.
+    /// The filter program does not follow the grammar of [`crate::Filter::parse`]. The planner
+    /// wrote it, so this is a defect and no mistake of a client.
     Program(&'static str),
     /// A comparison operand has a BSON type that filters can't compare.
     UnsupportedType(&'static str),

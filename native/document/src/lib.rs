@@ -4,9 +4,9 @@
 //! - checks and preparation of a document to store ([`validate`], [`prepare_insert`])
 //! - filter programs compiled by the query planner ([`Filter`])
 //!
-//! INVARIANT: no input makes a function here panic, loop, or allocate more than a small multiple of the
-//! input's size. Functions that read BSON check every length they follow, so a damaged document gives
-//! [`Error::Bson`]; only [`validate`] promises to look at every byte.
+//! INVARIANT: no input makes a function here panic, loop, or allocate more than a small multiple of
+//! the input's size. Functions that read BSON check every length they follow, so a damaged document
+//! gives [`Error::Bson`]; only [`validate`] promises to look at every byte.
 
 mod decimal;
 mod error;
@@ -31,3 +31,6 @@ pub const MAX_DOCUMENT_BYTES: usize = 1 << 24;
 
 /// The deepest nesting of documents and arrays; the top-level document is level 1.
 pub const MAX_DEPTH: usize = 200;
+
+#[cfg(test)]
+mod tests;

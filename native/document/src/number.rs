@@ -1,5 +1,6 @@
 //! Order of numbers across INT32, INT64, DOUBLE and DECIMAL128: by value, in the cheapest common
-//! type that loses nothing. A double that meets an INT64 or a decimal counts as its shortest decimal text.
+//! type that loses nothing. A double that meets an INT64 or a decimal counts as its shortest
+//! decimal text.
 
 use std::cmp::Ordering;
 

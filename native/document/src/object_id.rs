@@ -1,7 +1,8 @@
 //! Generation of ObjectIds.
 //!
 //! ```text
-//! 0..4 seconds since 1970, big-endian | 4..9 random, one draw a generator | 9..12 counter, big-endian
+//! 0..4 seconds since 1970, big-endian | 4..9 random, one draw a generator | 9..12 counter,
+//! big-endian
 //! ```
 
 use std::hash::{BuildHasher, Hasher, RandomState};

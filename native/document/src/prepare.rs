@@ -7,7 +7,8 @@ use crate::{Error, MAX_DOCUMENT_BYTES};
 /// Kind, name with its zero, 12 bytes.
 const ID_ELEMENT_BYTES: usize = 1 + 4 + 12;
 
-/// Returns `doc` with its `_id` in front, and the id: `generated` if the document has none. Of several
+/// Returns `doc` with its `_id` in front, and the id: `generated` if the document has none. Of
+/// several
 /// `_id` elements the last counts and the others go. `doc` must have passed [`crate::validate`].
 ///
 /// # Errors

@@ -7,6 +7,7 @@
 //! INVARIANT: a callback runs exactly once and under no lock: on the thread that completes the
 //! future, or at once on the thread that registers it when the future is ready already.
 
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use kronotop_kv::RangeResult;
@@ -30,6 +31,26 @@ pub enum Outcome {
 
 /// A result, or a FoundationDB error code.
 pub type Completion = Result<Outcome, i32>;
+
+thread_local! {
+    /// How many `completing_last` this thread is in, and what they put off.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static PUT_OFF: RefCell<Vec<(Arc<Future>, Completion)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `body`, which holds locks. The futures that it completes on this thread are completed when
+/// it has returned, so that their callbacks meet no lock.
+pub fn completing_last<T>(body: impl FnOnce() -> T) -> T {
+    DEPTH.set(DEPTH.get() + 1);
+    let result = body();
+    DEPTH.set(DEPTH.get() - 1);
+    if DEPTH.get() == 0 {
+        for (future, completion) in PUT_OFF.take() {
+            future.complete(completion);
+        }
+    }
+    result
+}
 
 type Callback = Box<dyn FnOnce(&Arc<Future>) + Send>;
 type CancelHook = Box<dyn FnOnce() + Send>;
@@ -67,6 +88,10 @@ impl Future {
 
     /// Sets the result and runs the callback. Only the first completion counts.
     pub fn complete(self: &Arc<Self>, completion: Completion) {
+        if DEPTH.get() > 0 {
+            PUT_OFF.with_borrow_mut(|later| later.push((Arc::clone(self), completion)));
+            return;
+        }
         let (callback, hook) = {
             let mut state = self.state.lock();
             let State::Pending { callback, on_cancel } = &mut *state else { return };
@@ -131,10 +156,7 @@ impl Future {
 
     /// Reads the result of a ready future; what `read` hands out stays in place until the future
     /// is released or destroyed.
-    pub fn read<T>(
-        &self,
-        read: impl FnOnce(&mut Outcome) -> Result<T, i32>,
-    ) -> Result<T, i32> {
+    pub fn read<T>(&self, read: impl FnOnce(&mut Outcome) -> Result<T, i32>) -> Result<T, i32> {
         match &mut *self.state.lock() {
             State::Pending { .. } => Err(FUTURE_NOT_SET),
             State::Ready(Ok(outcome)) => read(outcome),

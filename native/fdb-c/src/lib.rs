@@ -12,4 +12,5 @@ mod ffi;
 mod future;
 mod network;
 mod options;
+mod readers;
 mod transaction;

@@ -153,3 +153,32 @@ pub fn after(delay: Duration) -> Arc<Future> {
     CHANGED.notify_one();
     future
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // One test: the network is one per process.
+    #[test]
+    fn runs_timers_in_order_until_stopped_and_never_again() {
+        assert_eq!(set_up(false), Err(API_VERSION_UNSET));
+        assert_eq!(run(), Err(NETWORK_NOT_SETUP));
+        assert_eq!(set_up(true), Ok(()));
+        assert_eq!(set_up(true), Err(NETWORK_ALREADY_SETUP));
+        let thread = std::thread::spawn(run);
+        assert!(after(Duration::ZERO).is_ready());
+        let (late, early) = (after(Duration::from_millis(40)), after(Duration::from_millis(5)));
+        early.block_until_ready();
+        assert!(!late.is_ready());
+        late.block_until_ready();
+        let never = after(Duration::from_secs(600));
+        let (sender, hooked) = std::sync::mpsc::channel();
+        add_completion_hook(Box::new(move || sender.send(()).unwrap())).unwrap();
+        assert_eq!(stop(), Ok(()));
+        assert_eq!(thread.join().unwrap(), Ok(()));
+        assert_eq!(hooked.recv(), Ok(()));
+        assert!(!never.is_ready());
+        assert_eq!(set_up(true), Err(NETWORK_CANNOT_BE_RESTARTED));
+        assert_eq!(run(), Err(NETWORK_CANNOT_BE_RESTARTED));
+    }
+}

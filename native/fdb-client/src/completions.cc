@@ -38,11 +38,10 @@ Napi::Promise Completions::watch(Future future, Extract extract, uint32_t* id) {
 Napi::Promise Completions::add(Future future, Extract extract, Kind kind, uint32_t watchId) {
   napi_env env = client_.env;
   napi_value promise;
-  auto* pending = new Pending{this, nullptr, extract, nullptr, kind, watchId, nullptr, nullptr};
-  expectOk(env, napi_create_promise(env, &pending->deferred, &promise));
-  pending->future = future.release();
-  pending->next = &outstanding_;
-  pending->previous = outstanding_.previous;
+  napi_deferred deferred;
+  expectOk(env, napi_create_promise(env, &deferred, &promise));
+  auto* pending = new Pending{this, future.release(), extract, deferred, kind, watchId,
+                              outstanding_.previous, &outstanding_};
   pending->previous->next = outstanding_.previous = pending;
   if (kind == Kind::kWatch) {
     watches_.emplace(watchId, pending);

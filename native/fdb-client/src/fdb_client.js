@@ -1,6 +1,6 @@
 // The classes of fdb_client.node: the interface that the npm package `foundationdb` expects of its
 // binding (NativeModule, NativeDatabase, NativeTransaction), and our direct variants (`…Now`,
-// `getRangePacked`) that answer without a promise when the store does. fdb_client.d.ts has the
+// `getRangePacked`) that answer without a promise when the store does. ts/native.ts has the
 // types. This script is compiled into the addon; it evaluates to the function below, which gets
 // the flat native functions and returns the module object.
 //

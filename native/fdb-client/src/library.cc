@@ -26,6 +26,7 @@ void loadLibrary(const std::string& path) {
   KRONOTOP_FDB_FUNCTIONS(KRONOTOP_BIND)
 #undef KRONOTOP_BIND
   fdb.last_error.bind(dlsym(handle, fdb.last_error.name()));
+  fdb.get_packed.bind(dlsym(handle, fdb.get_packed.name()));
   loaded = path;
 }
 

@@ -117,8 +117,11 @@ struct Library {
 #define KRONOTOP_ENTRY(member, ...) Entry<__VA_ARGS__> member{"fdb_" #member};
   KRONOTOP_FDB_FUNCTIONS(KRONOTOP_ENTRY)
 #undef KRONOTOP_ENTRY
-  // Only in our own libfdb_c: the reason behind the last error code on this thread, in words.
+  // Only in our own libfdb_c: why the last create_database on this thread failed, in words; and
+  // the pairs of a range as one packed buffer (data, length, count, more).
   Entry<const char*()> last_error{"kronotop_last_error"};
+  Entry<fdb_error_t(FDBFuture*, const uint8_t**, int*, int*, fdb_bool_t*)> get_packed{
+      "kronotop_future_get_packed"};
 };
 
 extern Library fdb;

@@ -29,6 +29,12 @@ FDBTransaction* transactionOf(const Client& client, const Info& info) {
   return client.transactions.at(toHandle(info[0]));
 }
 
+// Copies and returns the end. Null with length 0 is no source for memcpy.
+uint8_t* put(uint8_t* target, const void* source, size_t length) {
+  if (length > 0) std::memcpy(target, source, length);
+  return target + length;
+}
+
 Napi::Value copy(const Client& client, const uint8_t* data, int length) {
   return Napi::Buffer<uint8_t>::Copy(client.env, data, static_cast<size_t>(length));
 }
@@ -100,32 +106,40 @@ Napi::Value extractFiredOrFalse(const Client& client, FDBFuture* future) {
   return Napi::Boolean::New(client.env, code == 0);
 }
 
-// The pairs of a range: u32le key length, u32le value length, key, value, back to back.
+// The pairs of a range: u32le key length, u32le value length, key, value, back to back. Our own
+// libfdb_c has them in this form, FoundationDB's hands out an array of pointers.
 struct Pairs {
   const FDBKeyValue* pairs = nullptr;
+  const uint8_t* packed = nullptr;
+  size_t bytes = 0;
   int count = 0;
   fdb_bool_t more = 0;
-  size_t bytes = 0;
 
   Pairs(const Client& client, FDBFuture* future) {
+    if (fdb.get_packed.available()) {
+      int length = 0;
+      check(client, fdb.get_packed(future, &packed, &length, &count, &more));
+      bytes = static_cast<size_t>(length);
+      return;
+    }
     check(client, fdb.future_get_keyvalue_array(future, &pairs, &count, &more));
     for (int i = 0; i < count; i++) {
       bytes += 8 + static_cast<size_t>(pairs[i].key_length + pairs[i].value_length);
     }
   }
 
-  // ORDER: the machine is little-endian, as the format (checked at build time, module.cc).
   void write(uint8_t* target) const {
+    if (packed != nullptr) {
+      put(target, packed, bytes);
+      return;
+    }
     for (int i = 0; i < count; i++) {
       const FDBKeyValue& pair = pairs[i];
       const uint32_t lengths[2] = {static_cast<uint32_t>(pair.key_length),
                                    static_cast<uint32_t>(pair.value_length)};
-      std::memcpy(target, lengths, sizeof lengths);
-      target += sizeof lengths;
-      if (lengths[0] > 0) std::memcpy(target, pair.key, lengths[0]);
-      target += lengths[0];
-      if (lengths[1] > 0) std::memcpy(target, pair.value, lengths[1]);
-      target += lengths[1];
+      target = put(target, lengths, sizeof lengths);
+      target = put(target, pair.key, lengths[0]);
+      target = put(target, pair.value, lengths[1]);
     }
   }
 
@@ -167,7 +181,7 @@ Napi::Value get(const Info& info) {
   if (!present) return Napi::Value();
   uint8_t* place = client.slab.place(toHandle(info[3]), static_cast<size_t>(length));
   if (place == nullptr) return copy(client, value, length);
-  if (length > 0) std::memcpy(place, value, static_cast<size_t>(length));
+  put(place, value, static_cast<size_t>(length));
   return Napi::Number::New(client.env, length);
 }
 

@@ -75,10 +75,6 @@ impl RangeList {
         self.spans.is_empty()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.spans.len()
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = KeyRange<'_>> {
         self.spans.iter().map(|span| {
             let begin = self.bytes.get(span.begin..span.middle).unwrap_or_default();

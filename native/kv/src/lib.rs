@@ -1,1 +1,36 @@
-//! Placeholder header, replaced by the owner.
+//! The embedded store: FoundationDB's semantics on one host, in one directory.
+//!
+//! A commit is checked against recent writes, gets its version, goes into a commit log that is
+//! flushed once per group, and becomes visible in memory; a background thread moves it into LMDB.
+//! `docs/formats/embedded-store.md` has the files; the modules have the reasons.
+
+mod applier;
+mod atomic;
+mod clock;
+mod committer;
+mod conflicts;
+pub mod error;
+mod keys;
+mod log;
+mod merge;
+mod options;
+mod pending;
+mod readers;
+mod shared;
+mod snapshot;
+mod store;
+mod transaction;
+mod tree;
+mod types;
+mod watches;
+mod write_map;
+
+pub use atomic::MutationType;
+pub use committer::OnCommitted;
+pub use error::{Error, Result};
+pub use keys::{KEY_LIMIT, TRANSACTION_LIMIT, VALUE_LIMIT, VERSION_WINDOW};
+pub use options::Options;
+pub use store::Store;
+pub use transaction::{Transaction, option_code};
+pub use types::{Committed, ConflictKind, KeySelector, RangeOptions, RangeResult, StreamingMode};
+pub use watches::{OnFire, WATCH_LIMIT, WatchHandle};

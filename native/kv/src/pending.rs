@@ -69,9 +69,9 @@ impl Pending {
         matches!(self, Self::Value(_))
     }
 
-    /// True when a read fails until the commit.
-    pub(crate) fn is_unreadable(&self) -> bool {
-        matches!(self, Self::Operations { base: Base::Stamped(_), .. })
+    /// The value that a read sees, given what the store holds.
+    pub(crate) fn read(&self, below: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
+        Ok(self.resolve(below.as_deref())?.map(Cow::into_owned))
     }
 
     /// Puts an operation on top of this write.

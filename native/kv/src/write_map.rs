@@ -130,6 +130,20 @@ impl<V> WriteMap<V> {
         }
     }
 
+    /// Takes back everything written after `version`.
+    pub(crate) fn retract(&mut self, version: i64) {
+        self.entries.retain(|_, chain| {
+            while chain.version > version {
+                let Some((written, value)) = chain.older.pop() else { return false };
+                (chain.version, chain.value) = (written, value);
+            }
+            true
+        });
+        for versions in self.clears.values_mut() {
+            versions.retain(|cleared| *cleared <= version);
+        }
+    }
+
     fn segment(&self, key: &[u8]) -> &[i64] {
         let upto = (Bound::Unbounded, Bound::Included(key));
         self.clears.range::<[u8], _>(upto).next_back().map_or(&[], |(_, versions)| versions)
@@ -179,7 +193,7 @@ impl<V> WriteMap<V> {
         let ends = range_of(&self.clears, first, end).skip(1).map(|(key, _)| &**key);
         let ends = ends.chain(std::iter::repeat(end));
         let cleared = starts.zip(ends).filter(|((_, state), _)| !state.is_empty());
-        cleared.map(move |((from, _), to)| ((**from).max(begin), to.min(end)))
+        cleared.map(move |((from, _), to)| ((&**from).max(begin), to.min(end)))
     }
 
     /// Takes the entry of a key out, when it holds.
@@ -192,9 +206,8 @@ impl<V> WriteMap<V> {
 
     /// The entries that hold, in key order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&[u8], &V)> {
-        let live = |(key, chain): (&'_ Key, &'_ Chain<V>)| {
-            chain.version >= self.cleared_at(key, NEWEST)
-        };
+        let live =
+            |(key, chain): (&'_ Key, &'_ Chain<V>)| chain.version >= self.cleared_at(key, NEWEST);
         let entries = self.entries.iter().filter(move |(key, chain)| live((key, chain)));
         entries.map(|(key, chain)| (&**key, &chain.value))
     }
@@ -219,7 +232,8 @@ impl<V> WriteMap<V> {
     ) -> MapCursor<'a, V> {
         let range = range_of(&self.entries, begin, end);
         let limit = if reverse { begin.into() } else { end.into() };
-        let mut cursor = MapCursor { map: self, at, range, reverse, limit, current: None, gap: None };
+        let mut cursor =
+            MapCursor { map: self, at, range, reverse, limit, current: None, gap: None };
         cursor.advance();
         cursor
     }
@@ -227,7 +241,8 @@ impl<V> WriteMap<V> {
     /// True when neither an entry nor a cleared range reaches into `[begin, end)`.
     pub(crate) fn misses(&self, begin: &[u8], end: &[u8]) -> bool {
         let clear_free = self.clears.is_empty()
-            || (self.segment(begin).is_empty() && range_of(&self.clears, begin, end).next().is_none());
+            || (self.segment(begin).is_empty()
+                && range_of(&self.clears, begin, end).next().is_none());
         clear_free && range_of(&self.entries, begin, end).next().is_none()
     }
 }

@@ -136,7 +136,7 @@ fn takes_ids_from_the_keys_without_reading_bodies() {
 #[test]
 fn keeps_what_the_filter_keeps() {
     let batch = Batch::new(&[1; 6]);
-    let filter = Filter::parse(&odd_numbers_program()).unwrap();
+    let filter = greater_than_three();
     let request = Request { filter: Some(&filter), ..batch.request(Format::Ids) };
     let output = batch.scan(&request).unwrap();
     assert_eq!(output.examined, 6);
@@ -209,7 +209,12 @@ proptest! {
         step in 1..100usize,
     ) {
         let mut batch = Batch::new(&[]);
-        for pad in pads.iter().scan(0, |total, &pad| { *total += pad; (*total < 400_000).then_some(pad) }) {
+        // A shard's segment holds what is not more than half of its size.
+        let total = |total: &mut usize, &pad: &usize| {
+            *total += pad;
+            (*total < SEGMENT_SIZE as usize / 2).then_some(pad)
+        };
+        for pad in pads.iter().scan(0, total) {
             let number = batch.documents.len() as i32;
             batch.add(bson::doc! { "n": number, "pad": "p".repeat(pad) }.to_vec().unwrap());
         }
@@ -232,7 +237,8 @@ proptest! {
     }
 }
 
-/// A filter program that keeps documents whose `n` is greater than 3.
-fn odd_numbers_program() -> Vec<u8> {
-    Vec::new()
+/// A filter that keeps documents whose `n` is greater than 3.
+fn greater_than_three() -> Filter {
+    let program = bson::doc! { "n": "cmp", "p": "n", "o": "gt", "v": 3 };
+    Filter::parse(&program.to_vec().unwrap()).unwrap()
 }

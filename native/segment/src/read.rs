@@ -136,3 +136,33 @@ fn is_contiguous(run: &[Target]) -> bool {
 fn in_memory(length: u64) -> usize {
     usize::try_from(length).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn targets(places: &[(u64, u64)]) -> Vec<Target> {
+        let target = |(index, &(position, length)): (usize, &(u64, u64))| {
+            let (position, length) = (position as u32, length as u32);
+            let location = Location { segment: 0, position, length, crc32c: 0 };
+            Target { index, start: 0, location }
+        };
+        places.iter().enumerate().map(target).collect()
+    }
+
+    #[test]
+    fn one_read_fetches_neighbours_with_small_gaps() {
+        let gap = GAP_LIMIT_BYTES;
+        assert_eq!(run_length(&targets(&[(0, 10), (10, 10), (20 + gap, 10)])), 3);
+        assert_eq!(run_length(&targets(&[(0, 10), (10, 10), (21 + gap, 10)])), 2);
+        assert_eq!(run_length(&targets(&[(0, 10), (0, 10), (5, 1), (9, 4)])), 4);
+        assert_eq!(run_length(&[]), 0);
+    }
+
+    #[test]
+    fn one_read_fetches_no_more_than_its_limit_unless_it_is_one_entry() {
+        let half = RUN_LIMIT_BYTES / 2;
+        assert_eq!(run_length(&targets(&[(0, half), (half, half), (2 * half, 1)])), 2);
+        assert_eq!(run_length(&targets(&[(0, 3 * half), (3 * half, 1)])), 1);
+    }
+}

@@ -153,7 +153,7 @@ impl Volume {
 
     /// Directs appends to an open segment, from `tail` on. The one that was active is sealed and
     /// trimmed; what it has unsynced stays part of the next flush. Activating the active segment
-    /// again changes nothing: its tail never moves back.
+    /// again may move its tail forward, never back.
     ///
     /// # Errors
     /// [`Error::UnknownSegment`], [`Error::InvalidTail`], [`Error::Sealed`] for a segment older
@@ -166,10 +166,12 @@ impl Volume {
         if tail > segment.file.len().min(SEGMENT_SIZE_LIMIT_BYTES) {
             return Err(Error::InvalidTail);
         }
-        match writer.as_ref().map(|active| active.segment.id) {
-            Some(active) if active == id => return Ok(()),
-            Some(active) if active > id => return Err(Error::Sealed(id)),
-            _ => {}
+        if let Some(active) = writer.as_mut().filter(|active| active.segment.id >= id) {
+            if active.segment.id > id {
+                return Err(Error::Sealed(id));
+            }
+            active.tail = active.tail.max(tail);
+            return Ok(());
         }
         if let Some(sealed) = writer.replace(Writer { segment, tail }) {
             sealed.segment.file.trim(sealed.tail)?;

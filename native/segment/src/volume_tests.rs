@@ -115,6 +115,8 @@ fn activating_again_never_moves_the_tail_back() {
     append_one(&volume, b"abc");
     volume.activate(0, 0).unwrap();
     assert_eq!(append_one(&volume, b"d").position, 3);
+    volume.activate(0, 100).unwrap();
+    assert_eq!(append_one(&volume, b"e").position, 100);
 }
 
 #[test]

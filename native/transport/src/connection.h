@@ -23,7 +23,7 @@ constexpr size_t kWriteBytes = 4 * 1024 * 1024;
 enum class Io { kDone, kBlocked, kEnded, kFailed };
 
 struct Connection {
-  explicit Connection(int fd) : fd(fd) {}
+  explicit Connection(int descriptor) : fd(descriptor) {}
 
   // Reads once into `room`, of kReadBytes. `count` is what arrived, 0 unless kDone.
   Io ReadOnce(char* room, size_t* count);

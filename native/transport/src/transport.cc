@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kEventsMax = 256;
 constexpr int kAcceptsMax = 64;
+constexpr size_t kFreeSlotsMin = 64;
 
 // An identifier: | 0 | generation, 11 bits, never 0 | slot, 20 bits |
 constexpr int kSlotBits = 20;
@@ -35,7 +36,7 @@ int32_t NextId(int32_t id) {
 
 // The memory of the three handles stays until libuv has closed them, and so does the transport.
 struct Transport::LoopHandles {
-  explicit LoopHandles(std::shared_ptr<Transport> transport) : transport(std::move(transport)) {}
+  explicit LoopHandles(std::shared_ptr<Transport> owner) : transport(std::move(owner)) {}
   ~LoopHandles() {
     for (uv_handle_s* handle : {poll, prepare, idle}) std::free(handle);
   }
@@ -151,7 +152,7 @@ void Transport::PushDue() {
 void Transport::Dispatch() {
   if (record_count_ == 0) return;
   const size_t count = std::exchange(record_count_, 0);
-  if (host_ != nullptr) host_->OnRecords(count);
+  host_->OnRecords(count);
   for (size_t i = 0; i < count; i++) {
     const Record& record = shared_.records[i];
     if (record.kind == Record::kClose) Release(record.id);
@@ -192,9 +193,9 @@ bool Transport::AddConnection(int fd) {
     shutdown(fd, SHUT_WR);
     return false;
   }
-  // The slot that is free for longest: names repeat as late as possible.
+  // A new slot while few are free, else the one free for longest: names repeat late.
   uint32_t slot = static_cast<uint32_t>(connections_.size());
-  if (free_slots_.empty()) {
+  if (free_slots_.size() < kFreeSlotsMin && slot < shared_.slot_count) {
     connections_.emplace_back();
     last_ids_.push_back(static_cast<int32_t>(slot));
   } else {
@@ -294,7 +295,7 @@ void Transport::ReleaseDescriptors() {
 }
 
 void Transport::Abandon(void (*done)(void*), void* argument) {
-  host_ = nullptr;
+  if (std::exchange(host_, nullptr) == nullptr) return;
   on_abandoned_ = done;
   on_abandoned_argument_ = argument;
   if (handles_ == nullptr) {
@@ -320,6 +321,8 @@ void Transport::OnHandleClosed() {
   const std::unique_ptr<LoopHandles> handles = std::move(handles_);
   const std::shared_ptr<Transport> self = handles->transport;
   if (on_abandoned_ != nullptr) on_abandoned_(on_abandoned_argument_);
+  if (host_ == nullptr) return;
   Push(Record::kShutDown, 0);
   Dispatch();
+  host_->OnReleased();
 }

@@ -34,7 +34,7 @@ struct Record {
     kAcceptFailed = 6,  // start: errno; end: 1 for the first failure of a row
     kShutDown = 7,      // everything is released, after Shutdown
   };
-  int32_t kind;
+  Kind kind;
   int32_t id;
   int32_t start;
   int32_t end;
@@ -84,6 +84,8 @@ class Host {
   virtual ~Host() = default;
   // Handles the first `count` records. Whatever it throws is its own business.
   virtual void OnRecords(size_t count) = 0;
+  // The transport let go of everything, after Shutdown.
+  virtual void OnReleased() = 0;
 };
 
 class Transport : public std::enable_shared_from_this<Transport> {

@@ -2,22 +2,19 @@
 
 import { readdirSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { suite, type Test } from 'uvu'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { ConnectionId, TransportFactory } from '../../../ts/server/transport/transport.js'
-import { Client, DEFAULTS, MIB, Recorder, sleep, start, until } from '../../support/transport.js'
+import type { ConnectionId } from '../../../ts/server/transport/transport.js'
+import { Client, DEFAULTS, MIB, Recorder, start } from '../../support/transport.js'
 import { implementations } from '../../support/transports.js'
+import { until } from '../../support/wait.js'
 
 for (const { name, factory } of implementations()) {
   const test = suite(`transport ${name}`)
-  framing(test, factory)
-  pressure(test, factory)
-  lifetime(test, factory)
-  listening(test, factory)
-  test.run()
-}
 
-function framing(test: Test, factory: TransportFactory): void {
+  // Framing
+
   test('answers frames that are split at any byte', async () => {
     const { transport, port } = await start(factory, new Recorder())
     const client = await Client.connect(port)
@@ -137,9 +134,9 @@ function framing(test: Test, factory: TransportFactory): void {
     assert.is((await client.read(5)).toString(), '12abc')
     await transport.close()
   })
-}
 
-function pressure(test: Test, factory: TransportFactory): void {
+  // Back-pressure
+
   test('does not call onData while paused and presents everything after resume', async () => {
     const events = new Recorder()
     events.onOpen = id => {
@@ -187,7 +184,7 @@ function pressure(test: Test, factory: TransportFactory): void {
     const { transport, port } = await start(factory, events, bounds)
     const client = await Client.connect(port)
     client.socket.pause()
-    await until(() => events.opened.length === 1, 'open')
+    await until('it is open', () => events.opened.length === 1)
     const { id } = events.opened[0]!
     const chunk = Buffer.alloc(256 * 1024)
     let sentBytes = 0
@@ -237,16 +234,16 @@ function pressure(test: Test, factory: TransportFactory): void {
     const { transport, port } = await start(factory, events, { queryBufferBytes: 100_000 })
     const client = await Client.connect(port)
     client.socket.write(Buffer.alloc(90_000, 'x'))
-    await until(() => events.dataCalls > 0, 'data')
+    await until('data is there', () => events.dataCalls > 0)
     await sleep(20)
     assert.is(events.closed.length, 0)
     client.socket.write(Buffer.alloc(20_000, 'x'))
-    await until(() => events.closed.length === 1, 'close')
+    await until('it is closed', () => events.closed.length === 1)
     await transport.close()
   })
-}
 
-function lifetime(test: Test, factory: TransportFactory): void {
+  // The end of a connection
+
   test('end sends everything that is queued first', async () => {
     const events = new Recorder()
     const body = Buffer.alloc(8 * MIB, 'e')
@@ -260,7 +257,7 @@ function lifetime(test: Test, factory: TransportFactory): void {
     const client = await Client.connect(port)
     client.socket.write('go')
     assert.ok((await client.readAll()).equals(body))
-    await until(() => events.closed.length === 1, 'close')
+    await until('it is closed', () => events.closed.length === 1)
     await transport.close()
     assert.is(events.closed.length, 1)
   })
@@ -271,7 +268,7 @@ function lifetime(test: Test, factory: TransportFactory): void {
     const client = await Client.connect(port)
     client.socket.end('last words\nunfinished')
     assert.is((await client.readAll()).toString(), 'last words\n')
-    await until(() => events.closed.length === 1, 'close')
+    await until('it is closed', () => events.closed.length === 1)
     await transport.close()
   })
 
@@ -279,9 +276,9 @@ function lifetime(test: Test, factory: TransportFactory): void {
     const events = new Recorder()
     const { transport, port } = await start(factory, events)
     const client = await Client.connect(port)
-    await until(() => events.opened.length === 1, 'open')
+    await until('it is open', () => events.opened.length === 1)
     client.socket.resetAndDestroy()
-    await until(() => events.closed.length === 1, 'close')
+    await until('it is closed', () => events.closed.length === 1)
     events.reply(events.opened[0]!.id, Buffer.from('nobody there'))
     transport.destroy(events.opened[0]!.id)
     await sleep(20)
@@ -293,7 +290,7 @@ function lifetime(test: Test, factory: TransportFactory): void {
     const events = new Recorder()
     const { transport, port } = await start(factory, events)
     const client = await Client.connect(port)
-    await until(() => events.opened.length === 1, 'open')
+    await until('it is open', () => events.opened.length === 1)
     const { id } = events.opened[0]!
     transport.pause(id)
     client.socket.destroy()
@@ -317,7 +314,7 @@ function lifetime(test: Test, factory: TransportFactory): void {
     const client = await Client.connect(port)
     client.socket.write('go')
     assert.is((await client.readAll()).length, 0)
-    await until(() => events.closed.length === 1, 'close')
+    await until('it is closed', () => events.closed.length === 1)
     await transport.close()
   })
 
@@ -326,10 +323,10 @@ function lifetime(test: Test, factory: TransportFactory): void {
     const { transport, port } = await start(factory, events)
     const first = await Client.connect(port)
     first.socket.destroy()
-    await until(() => events.closed.length === 1, 'close')
+    await until('it is closed', () => events.closed.length === 1)
     const stale = events.closed[0]!
     const second = await Client.connect(port)
-    await until(() => events.opened.length === 2, 'open')
+    await until('it is open', () => events.opened.length === 2)
     assert.is.not(events.opened[1]!.id, stale)
     events.reply(stale, Buffer.from('stale'))
     transport.end(stale)
@@ -353,21 +350,21 @@ function lifetime(test: Test, factory: TransportFactory): void {
     assert.is((await bad.readAll()).length, 0)
     good.socket.write('fine\n')
     assert.is((await good.read(5)).toString(), 'fine\n')
-    assert.is((events.errors[0]?.cause as Error).message, 'as asked')
+    assert.is((events.errors[0]!.cause as Error).message, 'as asked')
     await transport.close()
   })
-}
 
-function listening(test: Test, factory: TransportFactory): void {
+  // The listener
+
   test('refuses connections beyond the bound with the given text', async () => {
     const events = new Recorder()
     const { transport, port } = await start(factory, events, { maxConnections: 2 })
     const [first] = [await Client.connect(port), await Client.connect(port)]
-    await until(() => events.opened.length === 2, 'open')
+    await until('it is open', () => events.opened.length === 2)
     const third = await Client.connect(port)
     assert.is((await third.readAll()).toString(), DEFAULTS.refusal.toString())
     first.socket.destroy()
-    await until(() => events.closed.length === 1, 'close')
+    await until('it is closed', () => events.closed.length === 1)
     const fourth = await Client.connect(port)
     fourth.socket.write('room again\n')
     assert.is((await fourth.read(11)).toString(), 'room again\n')
@@ -380,12 +377,12 @@ function listening(test: Test, factory: TransportFactory): void {
     const events = new Recorder()
     const { transport, port } = await start(factory, events)
     const clients = await Promise.all(Array.from({ length: 20 }, () => Client.connect(port)))
-    await until(() => events.opened.length === 20, 'open')
+    await until('it is open', () => events.opened.length === 20)
     await transport.close()
     assert.is(events.closed.length, 20)
     await Promise.all(clients.map(client => client.readAll()))
     for (const client of clients) client.socket.destroy()
-    await until(() => openFiles() === before, 'descriptors back to where they were')
+    await until('the descriptors are back to where they were', () => openFiles() === before)
   })
 
   test('stopAccepting refuses new connections and keeps the old ones', async () => {
@@ -437,4 +434,6 @@ function listening(test: Test, factory: TransportFactory): void {
     assert.is(one.opened.length + two.opened.length, 2)
     await b.transport.close()
   })
+
+  test.run()
 }

@@ -2,7 +2,7 @@
  * The transport over `node:net` and `node:tls`. Plain TCP connections read into one shared buffer;
  * what is sent in a turn is written by one `setImmediate` at its end.
  *
- * ORDER of a turn: write what is queued, onDrain, onData of the connections that asked again, write.
+ * ORDER of a turn: write what is queued, onDrain, onData of those that asked again, write.
  */
 
 import { readFileSync } from 'node:fs'

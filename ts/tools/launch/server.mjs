@@ -21,7 +21,9 @@ const LEAST_HEAP_MIB = 256
 export function serve(root, argv) {
   const wrapper = join(dirname(fileURLToPath(import.meta.url)), 'server-process.mjs')
   const child = fork(wrapper, [join(root, 'dist/ts/main.js'), ...argv], {
-    execArgv: [...process.execArgv, ...heapFlags()],
+    // INVARIANT: the launcher's own flags are not passed on; with `--eval` among them the child
+    // would run the launcher again. NODE_OPTIONS reaches both.
+    execArgv: heapFlags(),
     // INVARIANT: a session of its own, so that a terminal's Ctrl-C reaches the launcher alone.
     detached: true,
   })
@@ -45,8 +47,7 @@ function forwardSignals(child) {
 
 /** The rest of the memory is for buffers outside the heap, the store's pages and file caches. */
 function heapFlags() {
-  const chosen = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS ?? ''}`
-  if (chosen.includes('max-old-space-size') || chosen.includes('max_old_space_size')) return []
+  if (/max[-_]old[-_]space[-_]size/.test(process.env.NODE_OPTIONS ?? '')) return []
   const heapMib = Math.floor((memoryBytes() * HEAP_SHARE) / MIB)
   return [`--max-old-space-size=${Math.max(LEAST_HEAP_MIB, heapMib)}`]
 }

@@ -7,8 +7,8 @@ use super::Operator;
 use crate::number::Number;
 use crate::raw::{self, Damaged, Value};
 
-/// Whether the values are equal; `None` if they are of different brackets or one is a document, which
-/// equals nothing.
+/// Whether the values are equal; `None` if they are of different brackets or one is a document,
+/// which equals nothing.
 pub(super) fn equal(left: Value<'_>, right: Value<'_>) -> Result<Option<bool>, Damaged> {
     Ok(match (left, right) {
         (Value::Null, Value::Null) => Some(true),
@@ -34,7 +34,8 @@ pub(super) fn order(left: Value<'_>, right: Value<'_>) -> Option<Ordering> {
     }
 }
 
-/// Whether `value operator operand` holds for two values that are no null; false if they do not compare.
+/// Whether `value operator operand` holds for two values that are no null; false if they do not
+/// compare.
 #[inline]
 pub(super) fn holds(
     value: Value<'_>,

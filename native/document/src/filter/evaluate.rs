@@ -1,5 +1,5 @@
-//! Evaluation of a filter on raw bytes. The rules are tried in the order of the language's table: what
-//! exists, null, arrays, scalars.
+//! Evaluation of a filter on raw bytes. The rules are tried in the order of the language's table:
+//! what exists, null, arrays, scalars.
 
 use super::operand::{List, Operand};
 use super::path::{self, Array, Found};

@@ -1,4 +1,5 @@
-//! Filters: a program written by the query planner, checked and prepared once, evaluated on raw bytes.
+//! Filters: a program written by the query planner, checked and prepared once, evaluated on raw
+//! bytes.
 
 mod compare;
 mod evaluate;
@@ -29,17 +30,18 @@ impl Filter {
     /// | `and` `or` `nor` | `c`: nodes | all, one, none of them pass |
     /// | `not` | `c`: one node | it does not pass |
     /// | `cmp` | `p`, `o`: `eq ne gt gte lt lte`, `v`: value | the value at `p` compares so |
-    /// | `in` `nin` `all` | `p`, `v`: array of values and regexes | one is there, none is, all are |
+    /// | `in` `nin` `all` | `p`, `v`: array, may hold regexes | one is there, none is, all are |
     /// | `size` | `p`, `v`: int32 | it is an array of that length |
     /// | `exists` | `p`, `v`: boolean | it is there or not |
     /// | `regex` | `p`, `v`: regex | it is found in the string |
     /// | `elem` | `p`, `c`: nodes | one array element passes all of them |
     ///
-    /// `p` is a dotted path from the document or, inside `elem`, from the element; `""` is that itself.
+    /// `p` is a dotted path from the document or, inside `elem`, from the element; `""` is that
+    /// itself.
     ///
     /// # Errors
-    /// [`Error::UnsupportedType`], [`Error::RegexOption`] and [`Error::RegexPattern`] for operands a
-    /// client may send; [`Error::Program`] and [`Error::Bson`] for a program that is malformed.
+    /// [`Error::UnsupportedType`], [`Error::RegexOption`] and [`Error::RegexPattern`] for operands
+    /// a client may send; [`Error::Program`] and [`Error::Bson`] for a program that is malformed.
     pub fn parse(program: &[u8]) -> Result<Filter, Error> {
         Ok(Filter { root: parse::node(program, 1)? })
     }

@@ -50,8 +50,8 @@ pub(super) enum Array<'a, 'p> {
     },
 }
 
-/// Follows `path` from `scope`. A path of segments leads into documents only, not into a scope that is
-/// an array: that is an element of an `$elemMatch`.
+/// Follows `path` from `scope`. A path of segments leads into documents only, not into a scope that
+/// is an array: that is an element of an `$elemMatch`.
 #[inline]
 pub(super) fn find<'a, 'p>(
     scope: Value<'a>,
@@ -84,8 +84,8 @@ fn follow<'a, 'p>(mut value: Value<'a>, mut path: &'p [Segment]) -> Result<Found
 }
 
 impl<'a> Array<'a, '_> {
-    /// Whether an element passes `test`, which is asked up to the first that does. `None` if the array
-    /// turns out not to exist.
+    /// Whether an element passes `test`, which is asked up to the first that does. `None` if the
+    /// array turns out not to exist.
     pub(super) fn any(
         self,
         test: &mut dyn FnMut(Value<'a>) -> Result<bool, Damaged>,

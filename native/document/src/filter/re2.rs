@@ -1,6 +1,6 @@
-//! Translation of RE2 syntax into that of crate `regex`. They differ in details only: here `\d \s \w \b`
-//! are about ASCII, a lone `{` is text, `[` and `&&` in a class are text, `\Q…\E` quotes, and a
-//! repetition counts to 1000 at most.
+//! Translation of RE2 syntax into that of crate `regex`. They differ in details only: here `\d \s
+//! \w \b` are about ASCII, a lone `{` is text, `[` and `&&` in a class are text, `\Q…\E` quotes,
+//! and a repetition counts to 1000 at most.
 
 use crate::Error;
 
@@ -13,7 +13,11 @@ pub(super) fn translate(pattern: &str) -> Result<String, Error> {
         match letter {
             '\\' => translator.escape()?,
             '[' => translator.class()?,
-            '{' => translator.repetition()?,
+            '{' => translator.counted_repetition()?,
+            '*' | '+' | '?' => {
+                translator.out.push(letter);
+                translator.end_repetition()?;
+            }
             '(' => translator.group()?,
             _ => translator.out.push(letter),
         }
@@ -41,6 +45,14 @@ fn perl_class(letter: char) -> Option<&'static str> {
         'W' => "[^0-9A-Za-z_]",
         _ => return None,
     })
+}
+
+/// Splits `n}`, `n,}` or `n,m}` off the front: what is before the brace, and what is after.
+fn split_counts(text: &str) -> Option<(&str, &str)> {
+    let (inner, rest) = text.split_once('}')?;
+    let (low, high) = inner.split_once(',').unwrap_or((inner, inner));
+    let is_count = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    (!low.is_empty() && is_count(low) && is_count(high)).then_some((inner, rest))
 }
 
 impl Translator<'_> {
@@ -90,7 +102,8 @@ impl Translator<'_> {
         match letter {
             '1'..='7' if !self.rest.starts_with(is_octal) => fail("no backreferences"),
             'x' | 'p' | 'P' => {
-                let braced = self.rest.starts_with('{').then(|| self.rest.split_once('}')).flatten();
+                let braced =
+                    self.rest.starts_with('{').then(|| self.rest.split_once('}')).flatten();
                 let (argument, rest) = braced.unwrap_or(("", self.rest));
                 self.out.extend(['\\', letter]);
                 self.out.push_str(argument);
@@ -160,13 +173,8 @@ impl Translator<'_> {
     }
 
     /// `{n}`, `{n,}` or `{n,m}` whose brace has been taken; anything else is text.
-    fn repetition(&mut self) -> Result<(), Error> {
-        let counts = self.rest.split_once('}').and_then(|(inner, rest)| {
-            let (low, high) = inner.split_once(',').unwrap_or((inner, inner));
-            let is_count = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-            (!low.is_empty() && is_count(low) && is_count(high)).then_some((inner, rest))
-        });
-        let Some((inner, rest)) = counts else {
+    fn counted_repetition(&mut self) -> Result<(), Error> {
+        let Some((inner, rest)) = split_counts(self.rest) else {
             self.out.push_str("\\{");
             return Ok(());
         };
@@ -178,6 +186,18 @@ impl Translator<'_> {
         }
         self.out.push_str(&format!("{{{inner}}}"));
         self.rest = rest;
+        self.end_repetition()
+    }
+
+    /// What follows a repetition: `?` makes it lazy, another repetition is an error.
+    fn end_repetition(&mut self) -> Result<(), Error> {
+        if self.accept("?") {
+            self.out.push('?');
+        }
+        let counts = self.rest.strip_prefix('{').and_then(split_counts);
+        if counts.is_some() || self.rest.starts_with(['*', '+', '?']) {
+            return fail("repetition of a repetition");
+        }
         Ok(())
     }
 
@@ -214,6 +234,7 @@ mod tests {
             (r"[^]a-z[&&]", r"[^\]a-z\[\&\&]"),
             (r"[[:alpha:]x]", r"[[:alpha:]x]"),
             (r"a{x}b{2}c{,3}d{1,}", r"a\{x}b{2}c\{,3}d{1,}"),
+            (r"a*?b+c??d{2}?", r"a*?b+c??d{2}?"),
             (r"\Qa.b\E.", r"a\.b."),
             (r"\<\.\-", r"<\.\-"),
             (r"\pN\p{Greek}[\x{41}-\x5a]{2}", r"\pN\p{Greek}[\x{41}-\x5a]{2}"),
@@ -225,7 +246,10 @@ mod tests {
 
     #[test]
     fn refuses_what_only_the_other_syntax_has() {
-        for pattern in [r"(a)\1", r"\u0041", r"(?x)a", r"(?=a)", r"a{1001}", r"[a", r"a\"] {
+        for pattern in [
+            r"(a)\1", r"\u0041", r"(?x)a", r"(?=a)", r"a{1001}", r"[a", r"a\", "a**", "a{2}{3}",
+            "a???",
+        ] {
             assert!(translate(pattern).is_err(), "{pattern}");
         }
     }

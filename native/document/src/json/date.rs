@@ -24,8 +24,8 @@ pub(super) fn format(ms: i64) -> Option<String> {
     Some(text)
 }
 
-/// Reads `YYYY-MM-DD[THH:MM[:SS[.fraction]][Z|±HH[[:]MM]]]`; without an offset it is UTC. Digits after
-/// the third of the fraction are cut off.
+/// Reads `YYYY-MM-DD[THH:MM[:SS[.fraction]][Z|±HH[[:]MM]]]`; without an offset it is UTC. Digits
+/// after the third of the fraction are cut off.
 pub(super) fn parse(text: &str) -> Option<i64> {
     let mut rest = text;
     let year = digits(&mut rest, 4)?;

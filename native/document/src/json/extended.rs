@@ -8,7 +8,8 @@ use crate::raw::kind;
 
 impl Reader<'_> {
     /// Reads a value in object form, whose brace has been read, and returns its kind. `None`, and
-    /// nothing is consumed, if the object is a document. `depth` is the level of the document around.
+    /// nothing is consumed, if the object is a document. `depth` is the level of the document
+    /// around.
     pub(super) fn extended(&mut self, depth: usize) -> Result<Option<u8>, Error> {
         let start = self.lexer.at;
         if !self.lexer.dollar_follows() {
@@ -72,7 +73,8 @@ impl Reader<'_> {
         self.lexer.expect(b'}')
     }
 
-    /// The rest of an object that holds exactly `$regex` and `$options`, the first key being `first`.
+    /// The rest of an object that holds exactly `$regex` and `$options`, the first key being
+    /// `first`.
     fn legacy_regex(&mut self, first: &[u8]) -> Option<(String, String)> {
         self.lexer.expect(b':').ok()?;
         let value = self.lexer.string().ok()?;

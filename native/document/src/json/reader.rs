@@ -1,8 +1,8 @@
 //! JSON text to BSON, written as it is read.
 //!
-//! Lenient: unquoted and single-quoted keys, single-quoted strings, trailing commas, shell constructors,
-//! regular expression literals. Of two equal keys the first gives the place and the last the value. Text
-//! after the closing brace is not looked at.
+//! Lenient: unquoted and single-quoted keys, single-quoted strings, trailing commas, shell
+//! constructors, regular expression literals. Of two equal keys the first gives the place and the
+//! last the value. Text after the closing brace is not looked at.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -104,39 +104,13 @@ impl Reader<'_> {
     /// Removes all but the last of equally named elements among `fields[first..]`, the innermost
     /// document's, and forgets these fields.
     fn drop_duplicates(&mut self, first: usize) {
-        let fields = self.fields.split_off(first);
-        let out = &self.writer.out;
-        let name = |field: &Field| out.get(field.name.clone()).unwrap_or_default();
-        let mut last = HashMap::new();
-        if fields.len() > QUADRATIC_FIELDS {
-            last.extend(fields.iter().map(|field| (name(field), field)));
-            if last.len() == fields.len() {
-                return;
-            }
-        } else {
-            let mut others = fields.iter();
-            let is_repeated = |field: &Field, others: &[Field]| {
-                others.iter().any(|other| name(other) == name(field))
-            };
-            let mut found = false;
-            while let Some(field) = others.next() {
-                found |= is_repeated(field, others.as_slice());
-            }
-            if !found {
-                return;
-            }
-            last.extend(fields.iter().map(|field| (name(field), field)));
-        }
-        let mut kept = Vec::new();
-        for field in &fields {
-            if let Some(winner) = last.remove(name(field)) {
-                kept.extend_from_slice(out.get(winner.element.clone()).unwrap_or_default());
-            }
-        }
-        if let Some(field) = fields.first() {
-            self.writer.out.truncate(field.element.start);
+        let fields = self.fields.get(first..).unwrap_or_default();
+        if let Some(kept) = without_duplicates(fields, &self.writer.out) {
+            let body = fields.first().map_or(0, |field| field.element.start);
+            self.writer.out.truncate(body);
             self.writer.out.extend_from_slice(&kept);
         }
+        self.fields.truncate(first);
     }
 
     /// The rest of an array whose bracket has been read.
@@ -280,6 +254,33 @@ impl Reader<'_> {
 
 /// Documents with more fields are searched for duplicates with a hash table.
 const QUADRATIC_FIELDS: usize = 16;
+
+/// The elements with the last value of each name at the place of the first; `None` if no name
+/// repeats.
+fn without_duplicates(fields: &[Field], out: &[u8]) -> Option<Vec<u8>> {
+    let name = |field: &Field| out.get(field.name.clone()).unwrap_or_default();
+    if fields.len() <= QUADRATIC_FIELDS {
+        let mut later = fields.iter();
+        let repeats = |field: &Field, later: &[Field]| later.iter().any(|l| name(l) == name(field));
+        loop {
+            let field = later.next()?;
+            if repeats(field, later.as_slice()) {
+                break;
+            }
+        }
+    }
+    let mut last: HashMap<_, _> = fields.iter().map(|field| (name(field), field)).collect();
+    if last.len() == fields.len() {
+        return None;
+    }
+    let mut kept = Vec::new();
+    for field in fields {
+        if let Some(winner) = last.remove(name(field)) {
+            kept.extend_from_slice(out.get(winner.element.clone()).unwrap_or_default());
+        }
+    }
+    Some(kept)
+}
 
 /// Reads exactly `2 × N` hex digits.
 pub(super) fn parse_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {

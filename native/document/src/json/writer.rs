@@ -6,8 +6,8 @@ use crate::raw::{self, Damaged, Value};
 use crate::validate::NOT_UTF8;
 use crate::{Error, MAX_DEPTH};
 
-/// Appends `doc` as relaxed extended JSON with `", "` and `": "` between its parts. A top-level `_id`
-/// that is an ObjectId is a bare string of 24 hex digits. On an error `out` is as before.
+/// Appends `doc` as relaxed extended JSON with `", "` and `": "` between its parts. A top-level
+/// `_id` that is an ObjectId is a bare string of 24 hex digits. On an error `out` is as before.
 ///
 /// # Errors
 /// [`Error::Bson`] if the document is damaged, [`Error::TooDeep`].

@@ -155,14 +155,14 @@ impl Transaction {
     /// Ends the transaction: every later call but `reset` answers 1025, its watches too.
     /// A commit on its way goes on.
     pub fn cancel(&mut self) {
-        self.clear(code::TRANSACTION_CANCELLED);
+        self.forget(code::TRANSACTION_CANCELLED);
         self.state = State::Cancelled;
     }
 
     /// Makes the transaction as new, options included. Its watches that are not committed answer
     /// 1101; a commit on its way goes on.
     pub fn reset(&mut self) {
-        self.clear(code::OPERATION_CANCELLED);
+        self.forget(code::OPERATION_CANCELLED);
         self.options = TransactionOptions::default();
         self.created = Instant::now();
         self.retries = 0;
@@ -179,11 +179,12 @@ impl Transaction {
             return Err(Error::new(code::TRANSACTION_CANCELLED));
         }
         self.check_timeout()?;
-        let limit_reached = self.options.retry_limit >= 0 && self.retries >= self.options.retry_limit;
+        let limit_reached =
+            self.options.retry_limit >= 0 && self.retries >= self.options.retry_limit;
         if !error.is_retryable() || limit_reached {
             return Err(error.clone());
         }
-        self.clear(code::OPERATION_CANCELLED);
+        self.forget(code::OPERATION_CANCELLED);
         self.options = self.options.kept_by_on_error();
         self.retries += 1;
         let max = self.options.max_retry_delay;
@@ -196,7 +197,7 @@ impl Transaction {
     }
 
     /// Forgets reads, writes and the outcome. Watches not yet committed answer `watch_error`.
-    fn clear(&mut self, watch_error: i32) {
+    fn forget(&mut self, watch_error: i32) {
         for watch in self.watches.drain(..) {
             watch.cell.fire(Err(Error::new(watch_error)));
         }
@@ -273,6 +274,6 @@ impl Transaction {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        self.clear(code::TRANSACTION_CANCELLED);
+        self.forget(code::TRANSACTION_CANCELLED);
     }
 }

@@ -3,7 +3,7 @@
 use super::{StampedKey, Transaction};
 use crate::atomic::MutationType;
 use crate::error::{Error, Result, code};
-use crate::keys::{KEY_LIMIT, METADATA_VERSION_KEY, Key, VALUE_LIMIT, key_after};
+use crate::keys::{KEY_LIMIT, Key, METADATA_VERSION_KEY, VALUE_LIMIT, key_after};
 use crate::pending::{Base, Pending, StampTemplate};
 use crate::types::{ConflictKind, versionstamp};
 use crate::write_map::{Lookup, NEWEST};
@@ -29,7 +29,7 @@ impl Transaction {
     ///
     /// # Errors
     /// 1025, 1031, 2004, 2017.
-    pub fn clear_key(&mut self, key: &[u8]) -> Result<()> {
+    pub fn clear(&mut self, key: &[u8]) -> Result<()> {
         if key.len() > KEY_LIMIT {
             // No key is that long: there is nothing to clear.
             self.options.skip_next_write_conflict = false;

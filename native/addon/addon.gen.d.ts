@@ -1,0 +1,171 @@
+/** An exclusive lock on a file, held until it is released or the process ends, however it ends. */
+export declare class FileLock {
+  /**
+   * Takes the lock at once, creating the file when missing.
+   * @throws LOCKED when another process holds it, IO
+   */
+  static acquire(path: string): FileLock
+  /** Gives the lock back. Idempotent. */
+  release(): void
+}
+
+/** A compiled filter program, to be used for many batches. */
+export declare class FilterHandle {
+  /**
+   * Compiles a filter program.
+   * @throws INVALID_PROGRAM, UNSUPPORTED_TYPE, REGEX_OPTION, REGEX_PATTERN
+   */
+  constructor(program: Uint8Array)
+  /**
+   * Whether a BSON document passes.
+   * @throws INVALID_BSON
+   */
+  matches(document: Uint8Array): boolean
+}
+
+/** The volumes that scans read, by shard. */
+export declare class ScanContext {
+  /** A context without volumes. */
+  constructor()
+  /** Lets scans read a shard from a volume, in place of the one that it had. */
+  setVolume(shard: number, volume: VolumeHandle): void
+  /** Forgets a shard's volume. */
+  removeVolume(shard: number): void
+  /**
+   * Reads, checks, filters and encodes the documents that a packed range of pointers points
+   * at, on this thread: for small batches.
+   * @throws DAMAGED, UNKNOWN_SHARD, UNKNOWN_SEGMENT, INVALID_PACKED
+   */
+  scan(packed: Uint8Array, filter: FilterHandle | undefined | null, options: ScanOptions): ScanResult
+  /** As `scan`, off the event loop. `packed` must not change until the promise is settled. */
+  scanAsync(packed: Buffer, filter: FilterHandle | undefined | null, options: ScanOptions): Promise<ScanResult>
+}
+
+/** The segment files of one shard. A location is four words: segment, position, length, crc32c. */
+export declare class VolumeHandle {
+  /** Opens the volume in a directory, created when missing. No segment is open yet. */
+  static open(directory: string, options: VolumeHandleOptions): VolumeHandle
+  /** Creates a segment, or reuses its stray file; durable on return. */
+  createSegment(id: number): void
+  /**
+   * Opens a segment; returns the length in bytes that its file had.
+   * @throws MISSING_FILE
+   */
+  openSegment(id: number): number
+  /** Directs appends to an open segment, from byte `tail` on; seals and trims the active one. */
+  activate(id: number, tail: number): void
+  /**
+   * Writes entries, given back to back, to the active segment; not flushed on return.
+   * Returns the locations of those that fit: after fewer than given, activate the next segment
+   * and append the rest.
+   * @throws SEGMENT_FULL, ENTRY_TOO_LARGE, OUT_OF_SPACE, POISONED
+   */
+  append(bodies: Uint8Array, lengths: Uint32Array): Uint32Array
+  /**
+   * Resolves when everything appended before the call is durable; concurrent calls share one
+   * sync. Rejects with POISONED, now and ever after, when a write or sync has failed.
+   */
+  flush(): Promise<void>
+  /** Whether `flush` would have something to do or to report. */
+  get needsFlush(): boolean
+  /** Where the next entry goes: the active segment and its tail in bytes; null when none is. */
+  get tail(): VolumeTail | null
+  /**
+   * Reads entries, on this thread; returns their bytes back to back in the order asked for.
+   * @throws CORRUPTED, OUT_OF_BOUNDS, UNKNOWN_SEGMENT
+   */
+  read(locations: Uint32Array): Buffer
+  /** As `read`, off the event loop. */
+  readAsync(locations: Uint32Array): Promise<Buffer>
+  /** The ids of the segment files in the directory, ascending, registered or not. */
+  segments(): Array<number>
+  /** The path of a segment's file. */
+  path(id: number): string
+  /** The length in bytes of an open segment's file. */
+  fileSize(id: number): number
+  /** Deletes a segment's file, durably; the active segment is refused. */
+  removeSegment(id: number): void
+  /** Closes the files; everything but a flush that has been asked for then throws CLOSED. */
+  close(): void
+}
+
+/**
+ * Converts a BSON document to JSON text.
+ * @throws INVALID_BSON
+ */
+export declare function bsonToJson(document: Uint8Array): Buffer
+
+/** The CRC-32C of the bytes. */
+export declare function crc32c(bytes: Uint8Array): number
+
+/**
+ * Converts JSON text to a BSON document.
+ * @throws INVALID_JSON, TOO_DEEP, TOO_LARGE
+ */
+export declare function jsonToBson(text: Uint8Array): Buffer
+
+/** Documents ready to be appended. */
+export interface PreparedDocuments {
+  /** The BSON documents, back to back. */
+  bodies: Buffer
+  /** The length of each in bytes. */
+  lengths: Uint32Array
+  /** The `_id` of each, 12 bytes. */
+  ids: Buffer
+}
+
+/**
+ * Converts or validates documents to insert and puts their `_id` in front; a document without
+ * one gets a new one, in ascending order.
+ * @throws INVALID_JSON, INVALID_BSON, ID_TYPE, TOO_DEEP, TOO_LARGE
+ */
+export declare function prepareInsert(documents: Array<Buffer>, isJson: boolean): PreparedDocuments
+
+/** What a scan returns of each document: itself, its JSON text, or its 12-byte `_id`. */
+export type ScanFormat = 'bson' | 'json' | 'ids'
+
+/** How to scan a batch. */
+export interface ScanOptions {
+  /** Pairs in the packed range. */
+  count: number
+  /** Where the `_id` stands in a key; negative counts from the key's end. For format `ids`. */
+  idOffset: number
+  /** What to return. */
+  format: ScanFormat
+  /** Results at most. */
+  maxResults: number
+}
+
+/** The results of a scan, in the order of the pairs. */
+export interface ScanResult {
+  /** Pairs consumed; fewer than given when a limit was reached, at the last result. */
+  examined: number
+  /** The results, back to back. */
+  payload: Buffer
+  /** Where each result ends in the payload. */
+  ends: Uint32Array
+  /** Which pair each result comes from. */
+  matches: Uint32Array
+}
+
+/**
+ * Checks that the bytes are exactly one BSON document.
+ * @throws INVALID_BSON, TOO_DEEP, TOO_LARGE
+ */
+export declare function validateBson(document: Uint8Array): void
+
+/** How a volume lays out its files; both in bytes. */
+export interface VolumeHandleOptions {
+  /** Length of a segment file, 1..=4 GiB. */
+  segmentSize: number
+  /** Blocks are reserved in steps of this size. */
+  preallocateBytes: number
+}
+
+/** The end of the bytes written. */
+export interface VolumeTail {
+  /** The active segment's id. */
+  segment: number
+  /** Byte offset of the next entry. */
+  position: number
+}

@@ -1,0 +1,352 @@
+//! The log thread: decides which transactions commit, makes them durable, shows them to readers.
+//!
+//! ```text
+//! take all waiting ─▶ check conflicts, give versions ─▶ overlay (not visible yet) and frame
+//!       ▲                                                              │
+//!       └── answer ◀── watches ◀── visible ◀── one flush for the group ┘
+//! ```
+//!
+//! ORDER: durable before visible, visible before answered. Every commit has a version of its own;
+//! a group becomes visible as one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
+
+use crate::applier::Job;
+use crate::conflicts::RecentWrites;
+use crate::error::{Error, Result, code};
+use crate::keys::{Key, RangeList, VERSION_WINDOW};
+use crate::log::{GroupEncoder, LogWriter};
+use crate::pending::Pending;
+use crate::shared::Shared;
+use crate::snapshot::{Layers, Overlay, Snapshot};
+use crate::transaction::StampedKey;
+use crate::types::{Committed, versionstamp};
+use crate::watches::PendingWatch;
+use crate::write_map::WriteMap;
+
+/// A group ends when its frame has this many bytes.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// Called once with the outcome of a commit.
+pub type OnCommitted = Box<dyn FnOnce(Result<Committed>) + Send>;
+
+/// A transaction handed over for its commit.
+pub(crate) struct CommitRequest {
+    pub(crate) read_version: Option<i64>,
+    pub(crate) read_conflicts: RangeList,
+    pub(crate) write_conflicts: RangeList,
+    pub(crate) writes: WriteMap<Pending>,
+    pub(crate) stamped_keys: Vec<StampedKey>,
+    pub(crate) watches: Vec<PendingWatch>,
+    pub(crate) committed: Arc<AtomicI64>,
+    pub(crate) on_done: OnCommitted,
+}
+
+impl std::fmt::Debug for CommitRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CommitRequest").finish_non_exhaustive()
+    }
+}
+
+/// The part of a request that waits for the flush.
+struct Waiting {
+    watches: Vec<PendingWatch>,
+    committed: Arc<AtomicI64>,
+    on_done: OnCommitted,
+}
+
+impl CommitRequest {
+    /// Answers the commit with an error.
+    pub(crate) fn fail(self, error: &Error) {
+        Waiting { watches: self.watches, committed: self.committed, on_done: self.on_done }
+            .fail(error);
+    }
+}
+
+impl Waiting {
+    fn fail(self, error: &Error) {
+        for watch in self.watches {
+            watch.cell.fire(Err(error.clone()));
+        }
+        (self.on_done)(Err(error.clone()));
+    }
+}
+
+/// A transaction's final writes.
+struct Resolved {
+    cleared: Vec<(Key, Key)>,
+    entries: Vec<(Key, Option<Key>)>,
+}
+
+/// See the module's header.
+pub(crate) struct Committer {
+    shared: Arc<Shared>,
+    recent: RecentWrites,
+    log: LogWriter,
+    group: GroupEncoder,
+    /// What the group writes, for the watches.
+    touched: RangeList,
+    /// Reads of an earlier run of the store are not known here.
+    opened_at: i64,
+    /// When the first commit since the last freeze came.
+    active_since: Option<Instant>,
+}
+
+impl Committer {
+    pub(crate) fn new(shared: Arc<Shared>, last_frame: u64) -> Self {
+        let opened_at = shared.newest_version();
+        Self {
+            shared,
+            recent: RecentWrites::default(),
+            log: LogWriter::new(last_frame),
+            group: GroupEncoder::default(),
+            touched: RangeList::default(),
+            opened_at,
+            active_since: None,
+        }
+    }
+
+    /// Commits until the queue is closed and empty, then hands everything to the applier.
+    pub(crate) fn run(mut self) {
+        while let Some(requests) = self.wait() {
+            let mut requests = requests.into_iter();
+            while !requests.as_slice().is_empty() {
+                self.commit_group(&mut requests);
+                self.freeze_when_due();
+            }
+            self.freeze_when_due();
+        }
+        if self.active_since.is_some() && self.shared.check_healthy().is_ok() {
+            self.freeze();
+        }
+        let mut work = self.shared.work.lock();
+        work.stop = true;
+        self.shared.work_changed.notify_all();
+    }
+
+    /// The waiting requests; none when it is time to freeze; `None` at the end.
+    fn wait(&self) -> Option<Vec<CommitRequest>> {
+        let due = self.active_since.map(|since| since + self.shared.options.overlay_age);
+        let mut queue = self.shared.queue.lock();
+        while queue.requests.is_empty() {
+            if queue.closed {
+                return None;
+            }
+            match due {
+                Some(due) => {
+                    if self.shared.queue_changed.wait_until(&mut queue, due).timed_out() {
+                        break;
+                    }
+                }
+                None => self.shared.queue_changed.wait(&mut queue),
+            }
+        }
+        Some(std::mem::take(&mut queue.requests))
+    }
+
+    /// Commits requests up to the size of a group.
+    fn commit_group(&mut self, requests: &mut std::vec::IntoIter<CommitRequest>) {
+        if let Err(error) = self.shared.check_healthy() {
+            requests.for_each(|request| request.fail(&error));
+            return;
+        }
+        let before = self.shared.newest_version();
+        let mut version = self.shared.begin_group();
+        self.group.clear();
+        self.touched = RangeList::default();
+        let mut waiting = Vec::with_capacity(requests.len());
+        let mut store = None;
+        while self.group.frame_len() < GROUP_BYTES
+            && let Some(mut request) = requests.next()
+        {
+            match self.admit(&mut request, version + 1, before, &mut store) {
+                Ok(()) => {
+                    version += 1;
+                    let CommitRequest { watches, committed, on_done, .. } = request;
+                    waiting.push((version, Waiting { watches, committed, on_done }));
+                }
+                Err(error) => request.fail(&error),
+            }
+        }
+        drop(store);
+        if let Err(error) = self.make_durable(version, before) {
+            waiting.into_iter().for_each(|(_, request)| request.fail(&error));
+            return;
+        }
+        self.shared.publish(version);
+        self.recent.sweep(version);
+        self.shared.watches.notify(&self.touched, || Snapshot::newest(&self.shared));
+        for (version, request) in waiting {
+            request.committed.store(version, Ordering::Release);
+            self.shared.activate_watches(request.watches);
+            (request.on_done)(Ok(Committed { version }));
+        }
+    }
+
+    /// Lets one transaction commit at `version`, or says why not. `store` is a snapshot of
+    /// everything admitted so far, taken when first needed.
+    fn admit(
+        &mut self,
+        request: &mut CommitRequest,
+        version: i64,
+        visible: i64,
+        store: &mut Option<Snapshot>,
+    ) -> Result<()> {
+        self.check_conflicts(request, visible)?;
+        let resolved = self.resolve(request, version, store)?;
+        for range in request.write_conflicts.iter() {
+            self.recent.insert(range, version);
+        }
+        if resolved.cleared.is_empty() && resolved.entries.is_empty() {
+            return Ok(());
+        }
+        self.group.begin_commit(version);
+        for (begin, end) in &resolved.cleared {
+            self.group.clear_range(begin, end);
+            self.touched.push_range(begin, end);
+        }
+        for (key, value) in &resolved.entries {
+            self.group.write(key, value.as_deref());
+            self.touched.push_key(key);
+        }
+        self.group.end_commit();
+        self.insert(resolved, version);
+        Ok(())
+    }
+
+    fn check_conflicts(&self, request: &CommitRequest, visible: i64) -> Result<()> {
+        let read_version = request.read_version.unwrap_or(visible);
+        if read_version > visible.max(self.shared.newest_version()) {
+            return Err(Error::new(code::FUTURE_VERSION));
+        }
+        if request.read_conflicts.is_empty() {
+            return Ok(());
+        }
+        if read_version < self.opened_at || self.shared.clock.now() - read_version > VERSION_WINDOW
+        {
+            return Err(Error::new(code::TRANSACTION_TOO_OLD));
+        }
+        let changed = |range| self.recent.changed_since(range, read_version);
+        if request.read_conflicts.iter().any(changed) {
+            return Err(Error::new(code::NOT_COMMITTED));
+        }
+        Ok(())
+    }
+
+    /// Turns operations into values and places the stamps.
+    fn resolve(
+        &mut self,
+        request: &mut CommitRequest,
+        version: i64,
+        store: &mut Option<Snapshot>,
+    ) -> Result<Resolved> {
+        let stamp = versionstamp(version);
+        let writes = std::mem::take(&mut request.writes);
+        let mut stamped = Vec::with_capacity(request.stamped_keys.len());
+        for write in &request.stamped_keys {
+            let key = write.template.stamped(stamp);
+            if write.conflicts {
+                request.write_conflicts.push_key(&key);
+            }
+            if writes.last_version(&key) < write.sequence {
+                stamped.push((key, Some(write.value.clone())));
+            }
+        }
+        let cleared = writes.cleared_ranges().map(|(begin, end)| (begin.into(), end.into()));
+        let cleared = cleared.collect();
+        let mut entries = Vec::with_capacity(stamped.len());
+        for (key, pending) in writes.into_entries() {
+            let value = pending.committed(|| self.read(store, &key), stamp)?;
+            entries.push((key, value));
+        }
+        entries.extend(stamped);
+        Ok(Resolved { cleared, entries })
+    }
+
+    fn read(&self, store: &mut Option<Snapshot>, key: &[u8]) -> Result<Option<Key>> {
+        let snapshot = match store {
+            Some(snapshot) => snapshot,
+            None => store.insert(Snapshot::unpublished(&self.shared)?),
+        };
+        Ok(snapshot.get(key)?.map(Vec::into_boxed_slice))
+    }
+
+    fn insert(&self, resolved: Resolved, version: i64) {
+        // Twice the window: a read that is just young enough must find what it looks for.
+        let horizon = version - 2 * VERSION_WINDOW;
+        let layers = Arc::clone(&self.shared.layers.read());
+        let mut overlay = layers.active.write();
+        for (begin, end) in resolved.cleared {
+            overlay.clear(&begin, &end, version, horizon);
+        }
+        for (key, value) in resolved.entries {
+            let size = value.as_ref().map_or(0, |value| value.len());
+            overlay.set(key, value, size, version, horizon);
+        }
+    }
+
+    /// Writes and flushes the group's frame. On an error no commit of the group becomes visible.
+    fn make_durable(&mut self, last_version: i64, before: i64) -> Result<()> {
+        if self.group.is_empty() {
+            return Ok(());
+        }
+        let files = &self.shared.logs;
+        if let Err(error) = self.log.reserve(files, &self.group) {
+            // Nothing was written: the group simply does not commit.
+            self.shared.layers.read().active.write().retract(before);
+            self.shared.publish(last_version);
+            return Err(error);
+        }
+        if let Err(error) = self.log.append(files, &mut self.group, last_version) {
+            // Whether the frame survives is unknown, so nothing may follow it.
+            self.shared.poison(error);
+            return Err(Error::new(code::COMMIT_UNKNOWN_RESULT));
+        }
+        self.active_since.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
+    fn freeze_when_due(&mut self) {
+        let Some(since) = self.active_since else { return };
+        let options = &self.shared.options;
+        let bytes = self.shared.layers.read().active.read().bytes();
+        if bytes < options.overlay_bytes && since.elapsed() < options.overlay_age {
+            return;
+        }
+        let busy = self.shared.work.lock().job.is_some();
+        // Twice the size in memory is the end: then commits wait for the tree.
+        let must_wait = bytes >= 2 * options.overlay_bytes;
+        if self.shared.check_healthy().is_ok() && (!busy || must_wait) {
+            self.freeze();
+        }
+    }
+
+    /// Hands the active overlay and its log files to the applier, when that is done with the last.
+    fn freeze(&mut self) {
+        let mut work = self.shared.work.lock();
+        while work.job.is_some() {
+            self.shared.work_changed.wait(&mut work);
+        }
+        if self.shared.check_healthy().is_err() {
+            return;
+        }
+        let mut layers = self.shared.layers.write();
+        let overlay = Arc::clone(&layers.active);
+        *layers = Arc::new(Layers {
+            active: Arc::new(Overlay::default()),
+            frozen: Some(Arc::clone(&overlay)),
+            generation: layers.generation,
+        });
+        drop(layers);
+        work.job = Some(Job {
+            overlay,
+            last_version: self.shared.newest_version(),
+            last_frame: self.log.last_frame(),
+            files: self.log.take_files(),
+        });
+        self.shared.work_changed.notify_all();
+        self.active_since = None;
+    }
+}

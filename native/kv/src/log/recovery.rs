@@ -1,0 +1,177 @@
+//! Reading the log back after a crash.
+//!
+//! All valid frames of all files are found, also behind damaged ones. A frame that is missing or
+//! bad is corruption when a valid frame says that it was durable: the start stops. Otherwise it is
+//! the torn tail of the last group, which nobody was told about: it is dropped.
+
+use std::path::{Path, PathBuf};
+
+use kronotop_segment::Io;
+
+use super::frame::{
+    ALIGNMENT, FRAME_MAGIC, FileHeader, FrameInfo, HEADER_SIZE, Operation, decode_frame,
+    read_payload,
+};
+use crate::error::{Error, Result};
+use crate::keys::Key;
+use crate::merge::Committed;
+use crate::options::Options;
+use crate::tree::{Meta, Tree};
+use crate::write_map::{NEWEST, WriteMap};
+
+/// A valid frame: where it is and how long with padding.
+#[derive(Debug)]
+struct Found {
+    info: FrameInfo,
+    header: FileHeader,
+    path: PathBuf,
+    offset: usize,
+    len: usize,
+}
+
+/// Brings all logged commits into the tree and removes the log files. Returns the meta record
+/// after that and an id above those of all files.
+///
+/// # Errors
+/// 1522 when a durable frame is missing; any error of the disk or the tree.
+pub(crate) fn recover(
+    options: &Options,
+    dir: &Path,
+    tree: &Tree,
+    meta: Meta,
+) -> Result<(Meta, u64)> {
+    let io = &*options.io;
+    let paths = log_paths(io, dir)?;
+    let mut frames = Vec::new();
+    let mut next_id = 1;
+    for (id, path) in &paths {
+        next_id = next_id.max(id + 1);
+        find_frames(io, path, FileHeader { store_id: meta.store_id, log_id: *id }, &mut frames)?;
+    }
+    frames.retain(|frame| frame.info.number > meta.applied_frame);
+    frames.sort_by_key(|frame| frame.info.number);
+    let whole = check_sequence(&frames, meta.applied_frame, dir)?;
+    let meta = replay(options, tree, meta, frames.get(..whole).unwrap_or_default())?;
+    for (_, path) in &paths {
+        io.remove(path).map_err(|e| Error::io(path.display(), &e))?;
+    }
+    io.sync_dir(dir).map_err(|e| Error::io(dir.display(), &e))?;
+    Ok((meta, next_id))
+}
+
+fn log_paths(io: &dyn Io, dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let names = io.list(dir).map_err(|e| Error::io(dir.display(), &e))?;
+    let id_of = |name: &str| u64::from_str_radix(name.strip_suffix(".log")?, 16).ok();
+    let found = names.iter().filter_map(|name| Some((id_of(name.to_str()?)?, dir.join(name))));
+    Ok(found.collect())
+}
+
+fn read_file(io: &dyn Io, path: &Path) -> Result<Vec<u8>> {
+    let read = || {
+        let file = io.open(path)?;
+        let mut bytes = vec![0; usize::try_from(file.len()?).unwrap_or(usize::MAX)];
+        file.read_exact_at(&mut bytes, 0)?;
+        Ok::<_, std::io::Error>(bytes)
+    };
+    read().map_err(|e| Error::io(path.display(), &e))
+}
+
+/// Collects the valid frames of a file; `expected` is the header that it should have.
+fn find_frames(
+    io: &dyn Io,
+    path: &Path,
+    expected: FileHeader,
+    found: &mut Vec<Found>,
+) -> Result<()> {
+    let bytes = read_file(io, path)?;
+    let Some(header) = FileHeader::decode(bytes.get(..HEADER_SIZE).unwrap_or_default())? else {
+        // The header was durable before the first frame: without one it was torn when the file was
+        // made, with one it is damaged.
+        let before = found.len();
+        scan(&bytes, path, expected, found);
+        if found.len() == before {
+            return Ok(());
+        }
+        return Err(Error::corrupt(format!("{} has a damaged header", path.display())));
+    };
+    if header.store_id != expected.store_id {
+        return Err(Error::corrupt(format!("{} belongs to another store", path.display())));
+    }
+    scan(&bytes, path, header, found);
+    Ok(())
+}
+
+fn scan(bytes: &[u8], path: &Path, header: FileHeader, found: &mut Vec<Found>) {
+    let mut offset = HEADER_SIZE;
+    while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
+        match decode_frame(header, rest) {
+            Some((info, _, len)) => {
+                found.push(Found { info, header, path: path.to_path_buf(), offset, len });
+                offset += len;
+            }
+            None => match next_magic(bytes, offset + ALIGNMENT) {
+                Some(candidate) => offset = candidate,
+                None => return,
+            },
+        }
+    }
+}
+
+fn next_magic(bytes: &[u8], from: usize) -> Option<usize> {
+    let words = bytes.get(from..)?.chunks(ALIGNMENT);
+    words
+        .zip(0..)
+        .find_map(|(word, at)| word.starts_with(&FRAME_MAGIC).then_some(from + at * ALIGNMENT))
+}
+
+/// How many of the frames, in order of number, follow each other without a gap after `applied`.
+fn check_sequence(frames: &[Found], applied: u64, dir: &Path) -> Result<usize> {
+    let durable = frames.iter().map(|frame| frame.info.durable).max().unwrap_or(applied);
+    let expected = frames.iter().zip(applied + 1..);
+    let whole = expected.take_while(|(frame, number)| frame.info.number == *number).count();
+    let missing = applied + 1 + whole as u64;
+    if missing <= durable {
+        return Err(Error::corrupt(format!(
+            "the commit log in {} is damaged: frame {missing} was durable and cannot be read",
+            dir.display()
+        )));
+    }
+    Ok(whole)
+}
+
+/// Applies the frames to the tree, in batches of about the overlay's size.
+fn replay(options: &Options, tree: &Tree, mut meta: Meta, frames: &[Found]) -> Result<Meta> {
+    let mut batch = WriteMap::default();
+    let mut open: Option<(&Path, Vec<u8>)> = None;
+    for frame in frames {
+        if open.as_ref().is_none_or(|(path, _)| *path != frame.path) {
+            open = Some((&frame.path, read_file(&*options.io, &frame.path)?));
+        }
+        let bytes = open.as_ref().and_then(|(_, bytes)| bytes.get(frame.offset..));
+        let bytes = bytes.and_then(|bytes| bytes.get(..frame.len)).unwrap_or_default();
+        let Some((_, payload, _)) = decode_frame(frame.header, bytes) else {
+            return Err(Error::corrupt(format!("{} changed meanwhile", frame.path.display())));
+        };
+        read_payload(payload, |version, operation| redo(&mut batch, version, operation))?;
+        meta.applied_frame = frame.info.number;
+        meta.applied_version = frame.info.last_version;
+        if batch.bytes() >= options.overlay_bytes {
+            tree.apply(&batch, meta)?;
+            batch = WriteMap::default();
+        }
+    }
+    if !frames.is_empty() {
+        tree.apply(&batch, meta)?;
+    }
+    Ok(meta)
+}
+
+fn redo(batch: &mut WriteMap<Committed>, version: i64, operation: Operation<'_>) {
+    match operation {
+        Operation::ClearRange(begin, end) => batch.clear(begin, end, version, NEWEST),
+        Operation::Write(key, value) => {
+            let size = value.map_or(0, <[u8]>::len);
+            batch.set(key.into(), value.map(Key::from), size, version, NEWEST);
+        }
+    }
+}

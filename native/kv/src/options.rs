@@ -1,0 +1,36 @@
+//! How a store is opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kronotop_segment::{Io, RealIo};
+
+/// Options of [`crate::Store::open`].
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Length of a commit log file, in bytes.
+    pub log_file_bytes: u64,
+    /// Disk blocks of a log file are reserved in steps of this many bytes.
+    pub log_reserve_bytes: u64,
+    /// Committed writes move to the tree when they hold this much memory, in bytes …
+    pub overlay_bytes: usize,
+    /// … or when the first of them is this old.
+    pub overlay_age: Duration,
+    /// Address space reserved for the tree, in bytes: the most it can ever grow to.
+    pub map_bytes: usize,
+    /// The file system of the commit log; tests put one with faults here.
+    pub io: Arc<dyn Io>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            log_file_bytes: 64 << 20,
+            log_reserve_bytes: 4 << 20,
+            overlay_bytes: 32 << 20,
+            overlay_age: Duration::from_secs(5),
+            map_bytes: 1 << 40,
+            io: Arc::new(RealIo),
+        }
+    }
+}

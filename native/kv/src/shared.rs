@@ -1,0 +1,234 @@
+//! What the transactions, the committer and the applier of one store share.
+//!
+//! Lock order: watches, layers, overlays (active before frozen), readers. The queue, the versions,
+//! the history and the applier's work are leaves.
+
+use std::collections::VecDeque;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use crate::applier::Work;
+use crate::clock::Clock;
+use crate::committer::CommitRequest;
+use crate::error::{Error, Result, code};
+use crate::keys::VERSION_WINDOW;
+use crate::log::LogFiles;
+use crate::options::Options;
+use crate::readers::{Reader, Readers};
+use crate::snapshot::{Layers, Overlay, Snapshot};
+use crate::tree::Tree;
+use crate::watches::{PendingWatch, Watches};
+
+/// How far the newest version may lag behind the clock in an idle store.
+const IDLE_LAG: i64 = 10_000;
+
+/// See the module's header.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) tree: Tree,
+    pub(crate) readers: Readers,
+    pub(crate) clock: Clock,
+    pub(crate) layers: RwLock<Arc<Layers>>,
+    pub(crate) history: History,
+    pub(crate) watches: Arc<Watches>,
+    pub(crate) logs: LogFiles,
+    pub(crate) queue: Mutex<Queue>,
+    pub(crate) queue_changed: Condvar,
+    pub(crate) work: Mutex<Work>,
+    pub(crate) work_changed: Condvar,
+    /// The version that new reads see.
+    visible: AtomicI64,
+    versions: Mutex<Versions>,
+    /// Why no commit is possible any more.
+    poison: OnceLock<Error>,
+    closed: AtomicBool,
+    random: AtomicU64,
+}
+
+/// Commits waiting for the committer.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    pub(crate) requests: Vec<CommitRequest>,
+    pub(crate) closed: bool,
+}
+
+#[derive(Debug)]
+struct Versions {
+    /// The highest version given to a commit or a read.
+    last: i64,
+    /// A group has versions and is not visible yet: no version after it may be read.
+    in_flight: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(options: Options, tree: Tree, logs: LogFiles, last_version: i64) -> Self {
+        let clock = Clock::after(last_version);
+        let version = clock.now();
+        let active = Arc::new(Overlay::default());
+        Self {
+            options,
+            tree,
+            readers: Readers::default(),
+            clock,
+            layers: RwLock::new(Arc::new(Layers { active, frozen: None, generation: 0 })),
+            history: History::default(),
+            watches: Arc::default(),
+            logs,
+            queue: Mutex::default(),
+            queue_changed: Condvar::new(),
+            work: Mutex::default(),
+            work_changed: Condvar::new(),
+            visible: AtomicI64::new(version),
+            versions: Mutex::new(Versions { last: version, in_flight: false }),
+            poison: OnceLock::new(),
+            closed: AtomicBool::new(false),
+            random: AtomicU64::new(RandomState::new().hash_one(version)),
+        }
+    }
+
+    /// The version of the newest visible state.
+    pub(crate) fn newest_version(&self) -> i64 {
+        self.visible.load(Ordering::Acquire)
+    }
+
+    /// Lets the newest version follow the clock while nothing commits.
+    pub(crate) fn advance_when_idle(&self) {
+        let now = self.clock.now();
+        if now - self.newest_version() < IDLE_LAG {
+            return;
+        }
+        let Some(mut versions) = self.versions.try_lock() else { return };
+        if !versions.in_flight {
+            versions.last = versions.last.max(now);
+            self.visible.store(versions.last, Ordering::Release);
+        }
+    }
+
+    /// Starts a group; returns a version below all that it may use.
+    pub(crate) fn begin_group(&self) -> i64 {
+        let mut versions = self.versions.lock();
+        versions.in_flight = true;
+        versions.last = versions.last.max(self.clock.now());
+        versions.last
+    }
+
+    /// Makes a group visible whose last version is `last`.
+    pub(crate) fn publish(&self, last: i64) {
+        let mut versions = self.versions.lock();
+        versions.in_flight = false;
+        versions.last = last;
+        self.visible.store(last, Ordering::Release);
+    }
+
+    /// Queues a commit, or answers it when none is possible.
+    pub(crate) fn submit(&self, request: CommitRequest) {
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            drop(queue);
+            request.fail(&Error::new(code::OPERATION_CANCELLED));
+            return;
+        }
+        let was_empty = queue.requests.is_empty();
+        queue.requests.push(request);
+        drop(queue);
+        if was_empty {
+            self.queue_changed.notify_one();
+        }
+    }
+
+    /// Sets the watches of a committed transaction.
+    pub(crate) fn activate_watches(self: &Arc<Self>, watches: Vec<PendingWatch>) {
+        if !watches.is_empty() {
+            self.watches.activate(watches, || Snapshot::newest(self));
+        }
+    }
+
+    /// Ends all commits: the disk can no longer be trusted.
+    pub(crate) fn poison(&self, error: Error) {
+        // The first reason stays.
+        let _ = self.poison.set(error);
+    }
+
+    /// # Errors
+    /// The reason why no commit is possible.
+    pub(crate) fn check_healthy(&self) -> Result<()> {
+        self.poison.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    /// # Errors
+    /// 1101 when the store is closed.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(code::OPERATION_CANCELLED));
+        }
+        Ok(())
+    }
+
+    /// Refuses new snapshots and ends the open ones.
+    pub(crate) fn end_reads(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.history.clear();
+        self.readers.close();
+        self.tree.close();
+    }
+
+    /// A number in [0, 1) for back-off: xorshift, good enough to spread retries.
+    pub(crate) fn random_fraction(&self) -> f64 {
+        let mut state = self.random.load(Ordering::Relaxed) | 1;
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        self.random.store(state, Ordering::Relaxed);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// Earlier states of the tree, kept readable for as long as a read version may be old.
+#[derive(Debug, Default)]
+pub(crate) struct History(Mutex<VecDeque<PastState>>);
+
+/// A state of the tree that has been applied to since.
+#[derive(Debug, Clone)]
+pub(crate) struct PastState {
+    /// The commits up to this version were in the tree.
+    pub(crate) applied_version: i64,
+    pub(crate) layers: Arc<Layers>,
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) since: Instant,
+}
+
+impl History {
+    pub(crate) fn push(&self, state: PastState) {
+        self.0.lock().push_back(state);
+    }
+
+    /// The latest state that has no commit after `version` in its tree.
+    pub(crate) fn find(&self, version: i64) -> Option<PastState> {
+        let states = self.0.lock();
+        states.iter().rev().find(|state| state.applied_version <= version).cloned()
+    }
+
+    /// Drops the states that no read may ask for any more.
+    pub(crate) fn sweep(&self) {
+        let mut states = self.0.lock();
+        while let Some(first) = states.front()
+            && first.since.elapsed().as_micros() > u128::from(VERSION_WINDOW.unsigned_abs())
+        {
+            first.reader.close();
+            states.pop_front();
+        }
+    }
+
+    fn clear(&self) {
+        for state in self.0.lock().drain(..) {
+            state.reader.close();
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Handing a transaction over to the committer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{State, Transaction};
+use crate::committer::{CommitRequest, OnCommitted};
+use crate::error::{Error, Result, code};
+use crate::types::Committed;
+
+impl Transaction {
+    /// Commits. `on_done` is called once: inside this call for a transaction that wrote nothing
+    /// and for errors found at once, on the committer's thread otherwise; it must not block.
+    /// Until `reset` or `on_error` every other call then answers 2017.
+    ///
+    /// Errors passed to `on_done`: 1007, 1020, 1021, 1025, 1031, 1510, 2017, 2101.
+    pub fn commit(&mut self, on_done: OnCommitted) {
+        if let Err(error) = self.check_active().and_then(|()| self.check_size()) {
+            on_done(Err(error));
+            return;
+        }
+        self.state = State::CommitStarted;
+        let writes_nothing = self.writes.is_empty() && self.stamped_keys.is_empty();
+        if writes_nothing && self.write_conflicts.is_empty() {
+            self.committed.store(-1, Ordering::Release);
+            self.shared.activate_watches(std::mem::take(&mut self.watches));
+            on_done(Ok(Committed { version: -1 }));
+            return;
+        }
+        let read_version = match &self.snapshot {
+            Some(snapshot) => Some(snapshot.version()),
+            None => self.wanted_version,
+        };
+        let request = CommitRequest {
+            read_version,
+            read_conflicts: std::mem::take(&mut self.read_conflicts),
+            write_conflicts: std::mem::take(&mut self.write_conflicts),
+            writes: std::mem::take(&mut self.writes),
+            stamped_keys: std::mem::take(&mut self.stamped_keys),
+            watches: std::mem::take(&mut self.watches),
+            committed: Arc::clone(&self.committed),
+            on_done,
+        };
+        // The snapshot's reader goes back to the pool before the flush, not after it.
+        self.snapshot = None;
+        self.shared.submit(request);
+    }
+
+    fn check_size(&self) -> Result<()> {
+        if self.size > self.options.size_limit {
+            return Err(Error::new(code::TRANSACTION_TOO_LARGE));
+        }
+        Ok(())
+    }
+}

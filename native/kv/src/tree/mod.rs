@@ -1,0 +1,286 @@
+//! The committed pairs on disk: one LMDB database.
+//!
+//! ```text
+//! LMDB key              LMDB value
+//! 00                    meta record, see below
+//! 01 | key              value                      key shorter than 1,900 bytes
+//! 01 | key[..1900]      bucket of long keys        see `bucket`
+//! ```
+//!
+//! The order of the LMDB keys and, inside a bucket, of its entries is the order of the keys.
+//!
+//! Meta record, 32 bytes, little-endian:
+//! ```text
+//!  0  magic            4  "KVST"
+//!  4  format version   4
+//!  8  store id         8  random, made with the store
+//! 16  applied version  8  commits up to this version are in the tree
+//! 24  applied frame    8  log frames up to this number are in the tree
+//! ```
+//!
+//! ORDER: a batch and its meta record are one LMDB transaction with LMDB's default, durable commit;
+//! only after it may the log before it go.
+
+mod bucket;
+mod cursor;
+
+use std::ops::Bound;
+use std::path::Path;
+
+use heed::types::Bytes;
+use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, RoTxn, RwTxn, WithoutTls};
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result, code};
+use crate::merge::{Committed, Walk};
+use crate::write_map::WriteMap;
+use cursor::TreeCursor;
+
+/// Keys of at least this length share LMDB keys. Part of the format.
+const LONG_KEY: usize = 1900;
+const META_KEY: &[u8] = &[0];
+const DATA_TAG: u8 = 1;
+const META_MAGIC: u32 = u32::from_le_bytes(*b"KVST");
+const FORMAT_VERSION: u32 = 1;
+const META_SIZE: usize = 32;
+const _: () = assert!(4 + 4 + 8 + 8 + 8 == META_SIZE);
+
+const MAX_READERS: u32 = 8192;
+
+/// A read transaction that may move between threads.
+pub(crate) type ReadTxn = RoTxn<'static, WithoutTls>;
+type Pairs = Database<'static, Bytes, Bytes>;
+
+/// The meta record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Meta {
+    pub(crate) store_id: u64,
+    pub(crate) applied_version: i64,
+    pub(crate) applied_frame: u64,
+}
+
+impl Meta {
+    fn encode(&self) -> [u8; META_SIZE] {
+        let mut bytes = [0; META_SIZE];
+        let fields = [
+            &META_MAGIC.to_le_bytes()[..],
+            &FORMAT_VERSION.to_le_bytes(),
+            &self.store_id.to_le_bytes(),
+            &self.applied_version.to_le_bytes(),
+            &self.applied_frame.to_le_bytes(),
+        ];
+        for (place, byte) in bytes.iter_mut().zip(fields.concat()) {
+            *place = byte;
+        }
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self> {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let ([head, store_id, version, frame], []) = (words, rest) else {
+            return Err(Error::corrupt("the store's meta record has a wrong length"));
+        };
+        let head = u64::from_le_bytes(*head);
+        if head as u32 != META_MAGIC {
+            return Err(Error::corrupt("the store's meta record is damaged"));
+        }
+        let format = (head >> 32) as u32;
+        if format != FORMAT_VERSION {
+            return Err(Error::corrupt(format!(
+                "the store has format version {format}, this program reads {FORMAT_VERSION}"
+            )));
+        }
+        Ok(Self {
+            store_id: u64::from_le_bytes(*store_id),
+            applied_version: i64::from_le_bytes(*version),
+            applied_frame: u64::from_le_bytes(*frame),
+        })
+    }
+}
+
+/// See the module's header.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    /// `None` once closed, so that the directory can be opened again in this process.
+    env: Mutex<Option<Env<WithoutTls>>>,
+    pairs: Pairs,
+}
+
+impl Tree {
+    /// Opens the tree in an existing directory, creating it with `new_meta` when there is none.
+    /// `map_size` bytes of address space are reserved, or as much of it as the system allows.
+    pub(crate) fn open(dir: &Path, map_size: usize, new_meta: Meta) -> Result<(Self, Meta)> {
+        let env = open_env(dir, map_size)?;
+        if env.max_key_size() < LONG_KEY + 1 {
+            return Err(Error::corrupt("this LMDB build cannot hold keys of 1,901 bytes"));
+        }
+        let txn = env.write_txn()?;
+        let pairs = env
+            .create_databases_and_commit(txn, |opener, txn| -> Result<_> {
+                let pairs = opener.create_database::<Bytes, Bytes>(txn, None)?;
+                Ok(CommitOrAbort::<_, ()>::Commit(pairs))
+            })?
+            .unwrap_commit();
+        let tree = Self { env: Mutex::new(Some(env)), pairs };
+        let txn = tree.begin_read()?;
+        let stored = tree.pairs.get(&txn, META_KEY)?.map(Meta::decode).transpose()?;
+        drop(txn);
+        let meta = match stored {
+            Some(meta) => meta,
+            None => {
+                tree.apply(&WriteMap::default(), new_meta)?;
+                new_meta
+            }
+        };
+        Ok((tree, meta))
+    }
+
+    pub(crate) fn begin_read(&self) -> Result<ReadTxn> {
+        Ok(self.env()?.static_read_txn()?)
+    }
+
+    /// Lets go of the files; the read transactions still open keep them until they end.
+    pub(crate) fn close(&self) {
+        *self.env.lock() = None;
+    }
+
+    fn env(&self) -> Result<Env<WithoutTls>> {
+        let env = self.env.lock().clone();
+        env.ok_or(Error::new(code::OPERATION_CANCELLED))
+    }
+
+    /// The version up to which commits are in the tree that `txn` sees.
+    pub(crate) fn applied_version(&self, txn: &ReadTxn) -> Result<i64> {
+        let meta = self.pairs.get(txn, META_KEY)?.map(Meta::decode).transpose()?;
+        Ok(meta.map_or(0, |meta| meta.applied_version))
+    }
+
+    pub(crate) fn get<'t>(&self, txn: &'t ReadTxn, key: &[u8]) -> Result<Option<&'t [u8]>> {
+        let (prefix, rest) = split(key);
+        let value = with_tag(prefix, |name| self.pairs.get(txn, name))?;
+        Ok(match rest {
+            None => value,
+            Some(rest) => value.and_then(|bucket| bucket::find(bucket, rest)),
+        })
+    }
+
+    pub(crate) fn cursor<'t>(&self, txn: &'t ReadTxn, walk: Walk<'_>) -> Result<TreeCursor<'t>> {
+        TreeCursor::new(self.pairs, txn, walk)
+    }
+
+    /// Writes everything the map holds, and the meta record; durable on return.
+    pub(crate) fn apply(&self, map: &WriteMap<Committed>, meta: Meta) -> Result<()> {
+        let env = self.env()?;
+        let mut txn = env.write_txn()?;
+        for (begin, end) in map.cleared_ranges() {
+            self.delete_range(&mut txn, begin, end)?;
+        }
+        for (key, value) in map.entries() {
+            self.write(&mut txn, key, value.as_deref())?;
+        }
+        self.pairs.put(&mut txn, META_KEY, &meta.encode())?;
+        Ok(txn.commit()?)
+    }
+
+    fn write(&self, txn: &mut RwTxn<'_>, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        let (prefix, rest) = split(key);
+        let Some(rest) = rest else {
+            with_tag(prefix, |name| match value {
+                Some(value) => self.pairs.put(txn, name, value),
+                None => self.pairs.delete(txn, name).map(drop),
+            })?;
+            return Ok(());
+        };
+        self.edit_bucket(txn, prefix, |entries| bucket::replace(entries, rest, value))
+    }
+
+    fn delete_range(&self, txn: &mut RwTxn<'_>, begin: &[u8], end: &[u8]) -> Result<()> {
+        let (from, from_rest) = split(begin);
+        let (to, to_rest) = split(end);
+        if from == to {
+            // Both bounds are in one bucket: two short keys that are equal bound nothing.
+            let (Some(low), Some(high)) = (from_rest, to_rest) else { return Ok(()) };
+            return self.edit_bucket(txn, from, |old| bucket::without(old, low, Some(high)));
+        }
+        if let Some(low) = from_rest {
+            self.edit_bucket(txn, from, |old| bucket::without(old, low, None))?;
+        }
+        if let Some(high) = to_rest {
+            self.edit_bucket(txn, to, |old| bucket::without(old, &[], Some(high)))?;
+        }
+        let (from, to) = (tagged(from), tagged(to));
+        let low = match from_rest {
+            Some(_) => Bound::Excluded(&*from),
+            None => Bound::Included(&*from),
+        };
+        self.pairs.delete_range(txn, &(low, Bound::Excluded(&*to)))?;
+        Ok(())
+    }
+
+    fn edit_bucket(
+        &self,
+        txn: &mut RwTxn<'_>,
+        prefix: &[u8],
+        edit: impl FnOnce(&[u8]) -> Vec<u8>,
+    ) -> Result<()> {
+        let name = tagged(prefix);
+        let edited = edit(self.pairs.get(txn, &name)?.unwrap_or_default());
+        if edited.is_empty() {
+            self.pairs.delete(txn, &name)?;
+        } else {
+            self.pairs.put(txn, &name, &edited)?;
+        }
+        Ok(())
+    }
+}
+
+/// Splits a key at the edge; the second part is `None` for a short key.
+fn split(key: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match key.split_at_checked(LONG_KEY) {
+        Some((prefix, rest)) => (prefix, Some(rest)),
+        None => (key, None),
+    }
+}
+
+fn tagged(key: &[u8]) -> Vec<u8> {
+    let mut name = Vec::with_capacity(key.len() + 1);
+    name.push(DATA_TAG);
+    name.extend_from_slice(key);
+    name
+}
+
+/// Runs `f` with the LMDB key of `key`, without an allocation for usual lengths.
+fn with_tag<R>(key: &[u8], f: impl FnOnce(&[u8]) -> R) -> R {
+    let mut space = [DATA_TAG; 128];
+    match space.get_mut(..key.len() + 1) {
+        Some(name) => {
+            if let Some(tail) = name.get_mut(1..) {
+                tail.copy_from_slice(key);
+            }
+            f(name)
+        }
+        None => f(&tagged(key)),
+    }
+}
+
+/// Opens the environment with the largest map that the address space limit allows.
+#[expect(unsafe_code, reason = "mapping a file is safe only while nobody else changes it")]
+fn open_env(dir: &Path, map_size: usize) -> Result<Env<WithoutTls>> {
+    const SMALLEST_MAP: usize = 64 << 20;
+    let mut size = map_size;
+    loop {
+        let mut options = EnvOpenOptions::new().read_txn_without_tls();
+        options.map_size(size).max_readers(MAX_READERS);
+        // SAFETY: the store's lock file keeps other processes away from the directory, and this
+        // process opens it once (heed refuses a second environment on one path).
+        match unsafe { options.open(dir) } {
+            Ok(env) => return Ok(env),
+            Err(heed::Error::Io(error))
+                if error.kind() == std::io::ErrorKind::OutOfMemory && size > SMALLEST_MAP =>
+            {
+                size /= 2;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

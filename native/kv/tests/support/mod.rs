@@ -1,0 +1,101 @@
+//! Helpers of the store's tests.
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use kronotop_kv::{Committed, KeySelector, Options, RangeOptions, Result, Store, Transaction};
+
+/// A generator of test input that a seed replays (splitmix64).
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    pub fn chance(&mut self, one_in: usize) -> bool {
+        self.below(one_in) == 0
+    }
+}
+
+/// Runs a property for some seeds, or for the one in `SEED`; names the seed that fails.
+pub fn for_seeds(count: u64, property: impl Fn(u64)) {
+    struct Named(u64);
+    impl Drop for Named {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                eprintln!("failed with SEED={}", self.0);
+            }
+        }
+    }
+    let wanted = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+    let base = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let first = wanted.unwrap_or(base.as_nanos() as u64);
+    for seed in first..first + wanted.map_or(count, |_| 1) {
+        let _named = Named(seed);
+        property(seed);
+    }
+}
+
+/// Options that move data through all layers quickly.
+pub fn small() -> Options {
+    Options {
+        log_file_bytes: 64 << 10,
+        log_reserve_bytes: 16 << 10,
+        overlay_bytes: 2 << 10,
+        overlay_age: Duration::from_millis(20),
+        map_bytes: 1 << 30,
+        ..Options::default()
+    }
+}
+
+pub fn open(dir: &Path, options: Options) -> Store {
+    Store::open(dir, options).unwrap()
+}
+
+pub fn commit(tx: &mut Transaction) -> Result<Committed> {
+    let (sender, receiver) = mpsc::channel();
+    tx.commit(Box::new(move |outcome| sender.send(outcome).unwrap()));
+    receiver.recv_timeout(Duration::from_secs(20)).expect("the commit is answered")
+}
+
+pub fn write(store: &Store, key: &[u8], value: &[u8]) -> Committed {
+    let mut tx = store.transaction();
+    tx.set(key, value).unwrap();
+    commit(&mut tx).unwrap()
+}
+
+pub fn read(store: &Store, key: &[u8]) -> Option<Vec<u8>> {
+    store.transaction().get(key, true).unwrap()
+}
+
+pub type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// All pairs between two keys.
+pub fn range(tx: &mut Transaction, begin: &[u8], end: &[u8]) -> Result<Pairs> {
+    let mut begin = KeySelector::first_greater_or_equal(begin);
+    let end = KeySelector::first_greater_or_equal(end);
+    let mut pairs = Pairs::new();
+    loop {
+        let batch = tx.get_range(&begin, &end, &RangeOptions::default())?;
+        pairs.extend(batch.pairs().map(|(key, value)| (key.to_vec(), value.to_vec())));
+        if !batch.more {
+            return Ok(pairs);
+        }
+        begin = KeySelector::first_greater_than(pairs.last().unwrap().0.clone());
+    }
+}

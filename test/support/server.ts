@@ -1,0 +1,180 @@
+/**
+ * Real servers for tests: a process each, with a directory of its own and free ports. Whatever a
+ * test does, its servers are gone when its process is.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { RespClient } from './resp-client.js'
+
+const START_LIMIT_MS = 20_000
+const STOP_LIMIT_MS = 20_000
+const READY = 'Ready to accept connections\n'
+const MAIN = fileURLToPath(new URL('./server-main.js', import.meta.url))
+
+/** Small files and a quick syncer; a test's own settings come behind and win. */
+const DEFAULTS = [
+  'network.external.port=0',
+  'network.internal.port=0',
+  'bucket.volume.segment_size=16777216',
+  'redis.volume.segment_size=16777216',
+  'volume.preallocate_bytes=1048576',
+  'redis.volume_syncer.period=50',
+]
+
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+/** How a process came to its end. */
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+export class TestServer {
+  /** The member's data directory. */
+  readonly directory = mkdtempSync(join(tmpdir(), 'kronotop-e2e-'))
+  readonly #sets: readonly string[]
+  readonly #clients = new Set<RespClient>()
+  #child: ChildProcess | undefined
+  #exit: Promise<Exit> | undefined
+  #output = ''
+  #clientPort = 0
+  #adminPort = 0
+
+  /** @param sets `key=value` settings */
+  constructor(sets: readonly string[] = []) {
+    this.#sets = sets
+  }
+
+  /** A server that is ready. */
+  static async start(sets: readonly string[] = []): Promise<TestServer> {
+    const server = new TestServer(sets)
+    await server.start()
+    return server
+  }
+
+  /** Everything the processes of this server have written. */
+  get output(): string {
+    return this.#output
+  }
+
+  get clientPort(): number {
+    return this.#clientPort
+  }
+
+  get adminPort(): number {
+    return this.#adminPort
+  }
+
+  /** Starts the process, also after `stop` or `kill`, over the same directory.
+   *  @throws Error  with the output, when it does not get ready */
+  async start(): Promise<void> {
+    const sets = [`data_dir=${this.directory}`, ...DEFAULTS, ...this.#sets]
+    const argv = sets.flatMap(set => ['--set', set])
+    const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
+    running.add(child)
+    this.#child = child
+    this.#exit = exitOf(child)
+    const banner = this.#collect(child)
+    const timer = setTimeout(() => child.kill('SIGKILL'), START_LIMIT_MS)
+    const ended = await Promise.race([banner, this.#exit])
+    clearTimeout(timer)
+    if (typeof ended !== 'string') throw new Error(`the server did not start:\n${this.#output}`)
+    this.#clientPort = portIn(ended, 'Clients')
+    this.#adminPort = portIn(ended, 'Administration')
+  }
+
+  /** Stops gracefully. @throws Error  unless it exits with 0 in time */
+  async stop(): Promise<void> {
+    const exit = await this.#end('SIGTERM')
+    if (exit?.code !== 0) {
+      const reason = exit?.signal ?? `exit code ${exit?.code}`
+      throw new Error(`the server did not stop cleanly: ${reason}\n${this.#output}`)
+    }
+  }
+
+  /** Kills the process on the spot, as a crash would. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL')
+  }
+
+  async restart(): Promise<void> {
+    await this.stop()
+    await this.start()
+  }
+
+  /** A connection to the client port; closed with `closeClients`. */
+  async connect(protocol: 2 | 3 = 2): Promise<RespClient> {
+    const client = await RespClient.connect(this.#clientPort)
+    this.#clients.add(client)
+    if (protocol === 3) await client.call('HELLO', '3')
+    return client
+  }
+
+  /** A connection to the administration port; closed with `closeClients`. */
+  async connectAdmin(protocol: 2 | 3 = 3): Promise<RespClient> {
+    const client = await RespClient.connect(this.#adminPort)
+    this.#clients.add(client)
+    if (protocol === 3) await client.call('HELLO', '3')
+    return client
+  }
+
+  closeClients(): void {
+    for (const client of this.#clients) client.close()
+    this.#clients.clear()
+  }
+
+  /** Ends whatever still runs and deletes the directory. */
+  async dispose(): Promise<void> {
+    this.closeClients()
+    if (this.#child !== undefined) await this.kill()
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  /** Collects the output. @returns the banner, once it is complete */
+  #collect(child: ChildProcess): Promise<string> {
+    const from = this.#output.length
+    return new Promise(done => {
+      const add = (chunk: string): void => {
+        this.#output += chunk
+        if (this.#output.includes(READY, from)) done(this.#output.slice(from))
+      }
+      for (const stream of [child.stdout!, child.stderr!])
+        stream.setEncoding('utf8').on('data', add)
+    })
+  }
+
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<Exit | undefined> {
+    const child = this.#child
+    if (child === undefined) throw new Error('the server is not running')
+    child.kill(signal)
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
+    const exit = await this.#exit
+    clearTimeout(timer)
+    this.#child = undefined
+    this.closeClients()
+    return exit
+  }
+}
+
+function exitOf(child: ChildProcess): Promise<Exit> {
+  return new Promise((done, failed) => {
+    child.on('error', failed)
+    // Not `exit`: the output is complete only now.
+    child.on('close', (code, signal) => {
+      running.delete(child)
+      done({ code, signal })
+    })
+  })
+}
+
+function portIn(banner: string, title: string): number {
+  const digits = banner.match(new RegExp(`^${title} .*:(\\d+)$`, 'm'))?.[1]
+  if (digits === undefined) throw new Error(`no address of ${title} in:\n${banner}`)
+  return Number(digits)
+}

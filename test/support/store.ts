@@ -1,0 +1,61 @@
+/** A real embedded store in a directory of its own, for tests. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { type Config, loadConfig } from '../../ts/config/config.js'
+import { Namespaces } from '../../ts/store/namespaces.js'
+import { Store } from '../../ts/store/store.js'
+
+export interface TestStore {
+  readonly store: Store
+  readonly config: Config
+  /** What was logged, as objects. */
+  readonly logged: Record<string, unknown>[]
+  /** Closes the store and opens it again over the same files. */
+  reopen(): Promise<TestStore>
+  /** Closes the store and deletes its files. */
+  close(): Promise<void>
+}
+
+/** @param sets `key=value` settings */
+export async function openTestStore(sets: readonly string[] = []): Promise<TestStore> {
+  const directory = await mkdtemp(join(tmpdir(), 'kronotop-store-'))
+  return openIn(directory, sets)
+}
+
+async function openIn(directory: string, sets: readonly string[]): Promise<TestStore> {
+  const { config } = loadConfig({ sets: [`data_dir=${directory}`, ...sets] })
+  const logged: Record<string, unknown>[] = []
+  const log = pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line)) })
+  const store = await Store.open(config, log)
+  return {
+    store,
+    config,
+    logged,
+    reopen: async () => {
+      await store.close()
+      return openIn(directory, sets)
+    },
+    close: async () => {
+      await store.close()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+export interface TestNamespaces extends TestStore {
+  readonly namespaces: Namespaces
+}
+
+/** As `openTestStore`, with the namespaces of a cluster in it. */
+export async function openTestNamespaces(sets: readonly string[] = []): Promise<TestNamespaces> {
+  const opened = await openTestStore(sets)
+  const log = pino({ level: 'silent' })
+  const namespaces = await Namespaces.open(opened.store, opened.config, log)
+  const close = async (): Promise<void> => {
+    namespaces.close()
+    await opened.close()
+  }
+  return { ...opened, namespaces, close }
+}

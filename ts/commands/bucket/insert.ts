@@ -1,0 +1,46 @@
+/** BUCKET.INSERT */
+
+import { err } from '../../error.js'
+import { openBucket } from '../../query/buckets.js'
+import { prepareInsertion } from '../../query/documents.js'
+import { array, bulk, PackedBulks } from '../../resp/reply.js'
+import { bytes, command, rest, text } from '../../server/command.js'
+
+const ID_BYTES = 12
+
+export const bucketInsert = command({
+  name: 'BUCKET.INSERT',
+  group: 'bucket',
+  since: '0.1.0',
+  complexity: 'O(n) in the number of documents',
+  summary: 'Inserts documents, all or none.',
+  args: [text('bucket'), rest(bytes('words'), { syntax: 'DOCS document [document …]' })],
+  port: 'client',
+  flags: ['write'],
+  errors: ['NOSUCHNAMESPACE', 'NOSUCHBUCKET', 'BUCKETBEINGREMOVED', 'REJECT', 'DUPLICATEKEY'],
+  reply: array(bulk),
+  run: async (ctx, { bucket: name, words }) => {
+    const { attributes, namespace: path } = ctx.session
+    const { documents, namespaces } = ctx.services
+    const [keyword, ...inputs] = words
+    const typed = keyword?.toString('utf8') ?? ''
+    if (typed.toUpperCase() !== 'DOCS') throw err(`Unknown '${typed}' argument`)
+    if (inputs.length === 0) throw err('No documents provided')
+    const namespace = await namespaces.resolve(path)
+    const insertion = prepareInsertion(inputs, attributes.inputType === 'json')
+    await ctx.tx(async tx => {
+      await documents.insert(tx, await openBucket(tx, namespace, name), insertion)
+    })
+    return formatIds(insertion.prepared.ids, attributes.objectIdFormat)
+  },
+})
+
+function formatIds(ids: Buffer, format: 'bytes' | 'hex'): PackedBulks {
+  const payload = format === 'hex' ? Buffer.from(ids.toString('hex'), 'latin1') : ids
+  const count = ids.length / ID_BYTES
+  const size = payload.length / count
+  return new PackedBulks(
+    payload,
+    Uint32Array.from({ length: count }, (_, i) => (i + 1) * size),
+  )
+}

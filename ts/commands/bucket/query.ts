@@ -1,0 +1,101 @@
+/** BUCKET.QUERY, BUCKET.DELETE, and what goes on with their cursors. */
+
+import type { Cursor } from '../../query/cursors.js'
+import { ok, oneOf, typed } from '../../resp/reply.js'
+import { bytes, command, int32, options, text } from '../../server/command.js'
+import type { Context } from '../../server/context.js'
+import { parseQueryOptions } from './options.js'
+import {
+  cursorsSlot,
+  deleteBatch,
+  deleteReply,
+  makeCursor,
+  parseCursorKind,
+  queryBatch,
+  queryReply,
+} from './shared.js'
+
+const BUCKET_ERRORS = [
+  'NOSUCHNAMESPACE',
+  'NAMESPACEBEINGREMOVED',
+  'NOSUCHBUCKET',
+  'BUCKETBEINGREMOVED',
+  'CORRUPTED',
+]
+
+export const bucketQuery = command({
+  name: 'BUCKET.QUERY',
+  group: 'bucket',
+  since: '0.1.0',
+  complexity: 'O(n) in the number of documents examined',
+  summary: 'Returns documents that match a filter, and opens a cursor.',
+  args: [text('bucket'), bytes('filter'), options('options', '[LIMIT n]')],
+  port: 'client',
+  flags: ['readonly'],
+  errors: BUCKET_ERRORS,
+  reply: queryReply,
+  run: async (ctx, { bucket, filter, options: words }) => {
+    const target = { bucket, filter, options: parseQueryOptions(words) }
+    const cursor = await makeCursor(ctx, 'QUERY', target)
+    const cursorId = ctx.session.state(cursorsSlot).open(cursor)
+    return { cursor_id: cursorId, entries: await queryBatch(ctx, cursor) }
+  },
+})
+
+export const bucketDelete = command({
+  name: 'BUCKET.DELETE',
+  group: 'bucket',
+  since: '0.1.0',
+  complexity: 'O(n) in the number of documents examined',
+  summary: 'Deletes one batch of the documents that match a filter, and opens a cursor.',
+  args: [text('bucket'), bytes('filter'), options('options', '[LIMIT n]')],
+  port: 'client',
+  flags: ['write'],
+  errors: [...BUCKET_ERRORS, 'REJECT'],
+  reply: deleteReply,
+  run: async (ctx, { bucket, filter, options: words }) => {
+    const target = { bucket, filter, options: parseQueryOptions(words) }
+    const cursor = await makeCursor(ctx, 'DELETE', target)
+    const cursorId = ctx.session.state(cursorsSlot).open(cursor)
+    return { cursor_id: cursorId, object_ids: await deleteBatch(ctx, cursor) }
+  },
+})
+
+export const bucketAdvance = command({
+  name: 'BUCKET.ADVANCE',
+  group: 'bucket',
+  since: '0.1.0',
+  complexity: 'O(n) in the number of documents examined',
+  summary: 'Goes on with a cursor: the next batch.',
+  args: [text('operation'), int32('cursor-id')],
+  port: 'client',
+  flags: ['write'],
+  errors: [...BUCKET_ERRORS, 'REJECT'],
+  reply: oneOf(queryReply, deleteReply),
+  run: async (ctx, { operation, 'cursor-id': cursorId }) => {
+    const kind = parseCursorKind(operation)
+    const cursor = ctx.session.state(cursorsSlot).require(kind, cursorId)
+    return advanceCursor(ctx, cursor, cursorId)
+  },
+})
+
+async function advanceCursor(ctx: Context, cursor: Cursor, cursorId: number) {
+  if (cursor.kind === 'QUERY') {
+    return typed(queryReply, { cursor_id: cursorId, entries: await queryBatch(ctx, cursor) })
+  }
+  return typed(deleteReply, { cursor_id: cursorId, object_ids: await deleteBatch(ctx, cursor) })
+}
+
+export const bucketClose = command({
+  name: 'BUCKET.CLOSE',
+  group: 'bucket',
+  since: '0.1.0',
+  complexity: 'O(1)',
+  summary: 'Closes a cursor.',
+  args: [text('operation'), int32('cursor-id')],
+  port: 'client',
+  reply: ok,
+  run: (ctx, { operation, 'cursor-id': cursorId }) => {
+    ctx.session.state(cursorsSlot).close(parseCursorKind(operation), cursorId)
+  },
+})

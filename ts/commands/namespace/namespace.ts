@@ -1,0 +1,90 @@
+/**
+ * NAMESPACE and its subcommands. Each works in a transaction of its own, whatever transaction is
+ * open in the session; USE changes the session only.
+ */
+import { isUtf8 } from 'node:buffer'
+import { err } from '../../error.js'
+import { array, bulk, integer, ok } from '../../resp/reply.js'
+import { bytes, command, optional, type Param, subcommand } from '../../server/command.js'
+
+/** A path as typed. @throws RespError ERR when it is not UTF-8: two such paths could look alike */
+const path: Param<'path', string> = {
+  ...bytes('path'),
+  read: (frame, at) => {
+    const typed = frame.bytes(at)
+    if (!isUtf8(typed)) throw err(`invalid namespace: '${typed.toString()}'`)
+    return typed.toString()
+  },
+}
+
+const create = subcommand({
+  name: 'CREATE',
+  complexity: 'O(D) where D is the depth of the path',
+  summary: 'Makes a namespace, and its parents where they are missing.',
+  args: [path],
+  flags: ['write'],
+  errors: ['NAMESPACEALREADYEXISTS', 'NAMESPACEBEINGREMOVED', 'BARRIERNOTSATISFIED'],
+  reply: ok,
+  run: ({ services }, args) => services.namespaces.create(args.path),
+})
+
+const use = subcommand({
+  name: 'USE',
+  complexity: 'O(D) where D is the depth of the path',
+  summary: 'Makes a namespace the current one of this session.',
+  args: [path],
+  flags: ['readonly'],
+  errors: ['NOSUCHNAMESPACE', 'NAMESPACEBEINGREMOVED'],
+  reply: ok,
+  run: async ({ services, session }, args) => {
+    await services.namespaces.lookUp(args.path)
+    session.namespace = args.path
+  },
+})
+
+const current = subcommand({
+  name: 'CURRENT',
+  complexity: 'O(1)',
+  summary: 'Answers the current namespace of this session, also when it is gone by now.',
+  args: [],
+  flags: ['readonly', 'fast'],
+  reply: bulk,
+  run: ({ session }) => session.namespace,
+})
+
+const list = subcommand({
+  name: 'LIST',
+  complexity: 'O(N) where N is the number of children',
+  summary: 'Answers the names of the immediate children of a namespace, or of the top level.',
+  args: [optional(path)],
+  flags: ['readonly'],
+  errors: ['NOSUCHNAMESPACE'],
+  reply: array(bulk),
+  run: ({ services }, args) => services.namespaces.list(args.path),
+})
+
+const exists = subcommand({
+  name: 'EXISTS',
+  complexity: 'O(D) where D is the depth of the path',
+  summary: 'Answers 1 when a namespace exists, else 0.',
+  args: [path],
+  flags: ['readonly'],
+  errors: ['NAMESPACEBEINGREMOVED'],
+  reply: integer,
+  run: async ({ services }, args) => ((await services.namespaces.exists(args.path)) ? 1 : 0),
+})
+
+export const namespace = command({
+  name: 'NAMESPACE',
+  group: 'namespace',
+  since: '0.1.0',
+  summary: 'Makes, finds and chooses namespaces.',
+  port: 'client',
+  texts: {
+    unknown: typed => {
+      const name = typed.trim().toUpperCase()
+      return name === '' ? 'invalid subcommand given' : `unknown subcommand: '${name}'`
+    },
+  },
+  subcommands: [create, use, current, list, exists],
+})

@@ -1,0 +1,48 @@
+/** Start of an explicit transaction, and its end without a commit. */
+import { RespError } from '../../error.js'
+import { ok } from '../../resp/reply.js'
+import { command } from '../../server/command.js'
+import type { Session } from '../../server/context.js'
+import type { Tx } from '../../store/tx.js'
+
+/** The session's open transaction. @throws RespError TRANSACTION when there is none */
+export function openTransaction(session: Session): Tx {
+  if (session.transaction !== undefined) return session.transaction
+  throw new RespError('TRANSACTION', 'there is no transaction in progress.')
+}
+
+export const begin = command({
+  name: 'BEGIN',
+  group: 'transaction',
+  since: '0.1.0',
+  complexity: 'O(1)',
+  summary: 'Opens a transaction; its read version is taken by the first read.',
+  args: [],
+  port: 'client',
+  flags: ['fast', 'sync'],
+  errors: ['TRANSACTION'],
+  reply: ok,
+  run: ({ session, services }) => {
+    if (session.transaction !== undefined) {
+      throw new RespError('TRANSACTION', 'there is already a transaction in progress.')
+    }
+    session.transaction = services.store.begin()
+  },
+})
+
+export const rollback = command({
+  name: 'ROLLBACK',
+  group: 'transaction',
+  since: '0.1.0',
+  complexity: 'O(1)',
+  summary: 'Ends the open transaction and drops what it wrote.',
+  args: [],
+  port: 'client',
+  flags: ['fast', 'sync'],
+  errors: ['TRANSACTION'],
+  reply: ok,
+  run: ({ session }) => {
+    openTransaction(session).cancel()
+    session.transaction = undefined
+  },
+})

@@ -1,0 +1,44 @@
+/** End of an explicit transaction by a commit, and what the reply can carry. */
+import { err } from '../../error.js'
+import { bulk, integer, ok, oneOf, typed } from '../../resp/reply.js'
+import { command, optional, text } from '../../server/command.js'
+import { openTransaction } from './begin.js'
+
+type Returning = 'nothing' | 'committed-version' | 'versionstamp'
+
+const DONE = typed(ok, 'OK')
+
+/** @throws RespError ERR for anything but nothing, or RETURNING and one known word */
+function parseReturning(keyword: string | undefined, what: string | undefined): Returning {
+  if (keyword === undefined) return 'nothing'
+  if (keyword.toUpperCase() !== 'RETURNING') throw err(`unknown subcommand: '${keyword}'`)
+  if (what === undefined) throw err(`No arguments given for ${keyword}`)
+  const word = what.toLowerCase()
+  if (word === 'committed-version' || word === 'versionstamp') return word
+  throw err(`Illegal argument: ${what}`)
+}
+
+export const commit = command({
+  name: 'COMMIT',
+  group: 'transaction',
+  since: '0.1.0',
+  complexity: 'O(N) where N is the number of keys written',
+  summary: 'Commits the open transaction, which is over then, whether that succeeds or not.',
+  args: [
+    optional({ ...text('keyword'), syntax: 'RETURNING' }),
+    optional({ ...text('what'), syntax: 'committed-version|versionstamp' }),
+  ],
+  port: 'client',
+  errors: ['TRANSACTION', 'NOT_COMMITTED', 'COMMIT_UNKNOWN_RESULT', 'NO_COMMIT_VERSION'],
+  reply: oneOf(ok, integer, bulk),
+  run: async ({ session }, { keyword, what }) => {
+    // ORDER: a mistake in the arguments leaves the transaction open.
+    const returning = parseReturning(keyword, what)
+    const tx = openTransaction(session)
+    session.transaction = undefined
+    const committed = await tx.commit()
+    if (returning === 'committed-version') return typed(integer, committed.version)
+    if (returning === 'versionstamp') return typed(bulk, await committed.versionstamp())
+    return DONE
+  },
+})

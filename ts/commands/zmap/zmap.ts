@@ -1,0 +1,19 @@
+/** What all ZMap commands share: they work on the map of the session's current namespace. */
+import type { Context } from '../../server/context.js'
+import type { Tx } from '../../store/tx.js'
+import { andThen, type MaybePromise } from '../../store/types.js'
+
+/** Errors that every ZMap command may answer, besides those of the database. */
+export const ZMAP_ERRORS = ['NOSUCHNAMESPACE', 'NAMESPACEBEINGREMOVED'] as const
+
+/**
+ * Runs `body` in the session's transaction, or one of its own, with the key prefix of the map.
+ * @throws RespError NOSUCHNAMESPACE, NAMESPACEBEINGREMOVED
+ */
+export function withZmap<T>(
+  ctx: Context,
+  body: (tx: Tx, prefix: Buffer) => MaybePromise<T>,
+): MaybePromise<T> {
+  const namespace = ctx.services.namespaces.resolve(ctx.session.namespace)
+  return andThen(namespace, ({ zmap }) => ctx.tx(tx => body(tx, zmap)))
+}

@@ -1,0 +1,159 @@
+/**
+ * One running member: everything that `main` wires, started and stopped in order.
+ *
+ * Start: data directory -> store -> cluster -> namespaces -> volumes -> redis -> admin port ->
+ * client port -> membership -> bootstrap. Stop goes the other way.
+ */
+
+import type { Logger } from 'pino'
+import { Cluster } from './cluster/cluster.js'
+import { type Identity, openIdentity } from './cluster/identity.js'
+import { allCommands } from './commands/index.js'
+import type { Config } from './config/config.js'
+import { transportModule } from './native.js'
+import { Documents } from './query/documents.js'
+import { Redis } from './redis/redis.js'
+import type { Port } from './server/command.js'
+import type { Lifecycle, Services } from './server/context.js'
+import { Listener } from './server/listener.js'
+import { Registry } from './server/registry.js'
+import { Sessions } from './server/session.js'
+import { selectTransport } from './server/transport/select.js'
+import { openClusterDirectory } from './store/directory.js'
+import { Namespaces } from './store/namespaces.js'
+import { Store } from './store/store.js'
+import { Teardown } from './teardown.js'
+import { Volumes } from './volume/volumes.js'
+
+/** In-flight requests get this long to come to their reply. */
+const DRAIN_MS = 5_000
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+export interface StartOptions {
+  readonly version: string
+  readonly log: Logger
+}
+
+export class Member {
+  readonly memberId: string
+  readonly external: Address
+  readonly internal: Address
+  readonly #starting: Starting
+
+  private constructor(starting: Starting, ports: { external: Address; internal: Address }) {
+    this.#starting = starting
+    this.memberId = starting.identity.memberId
+    this.external = ports.external
+    this.internal = ports.internal
+  }
+
+  /** Starts a member; it serves when this resolves.
+   *  @throws Error  one line for the operator; what was started is stopped again */
+  static async start(config: Config, { version, log }: StartOptions): Promise<Member> {
+    const teardown = new Teardown(log)
+    try {
+      const starting = await open(config, { version, log, teardown })
+      const internal = await listen(starting, 'admin')
+      const external = await listen(starting, 'client')
+      const { cluster } = starting.services
+      teardown.add('membership', () => cluster.leave())
+      await cluster.join({ external, internal })
+      if (config.cluster.auto_bootstrap) await cluster.bootstrap()
+      return new Member(starting, { external, internal })
+    } catch (cause) {
+      await teardown.run()
+      throw cause
+    }
+  }
+
+  /** Lets running requests end, drains and flushes everything, leaves the cluster.
+   *  @returns true when every step went through */
+  async stop(): Promise<boolean> {
+    this.#starting.services.lifecycle.stopping = true
+    return await this.#starting.teardown.run()
+  }
+}
+
+/** What exists before the ports are open. */
+interface Starting {
+  readonly identity: Identity
+  readonly services: Services
+  readonly teardown: Teardown
+}
+
+interface OpenOptions extends StartOptions {
+  readonly teardown: Teardown
+}
+
+async function open(config: Config, { version, log, teardown }: OpenOptions): Promise<Starting> {
+  const identity = await openIdentity(config.data_dir, config.cluster.name)
+  teardown.add('data directory', () => identity.release())
+  const store = await Store.open(config, log)
+  teardown.add('store', () => store.close())
+  const cluster = await Cluster.open({ store, identity, config, log })
+  await cluster.claim()
+  const namespaces = await Namespaces.open(store, config, log)
+  teardown.add('namespaces', () => namespaces.close())
+  const prefixRegistry = await openClusterDirectory(store, config.cluster.name, 'prefixes')
+  const { routes } = cluster
+  const parts = { store, routes, memberDirectory: identity.directory, config, log }
+  const volumes = new Volumes(parts)
+  teardown.add('volumes', () => volumes.close())
+  await volumes.start()
+  const documents = new Documents({ volumes, routes })
+  const redis = config.redis.enabled ? new Redis({ ...parts, volumes }) : undefined
+  if (redis !== undefined) {
+    teardown.add('redis', () => redis.stop())
+    await redis.start()
+  }
+  const lifecycle: Lifecycle = { stopping: false }
+  const sessions = new Sessions(sessionDefaults(config))
+  const services: Services = {
+    version,
+    config,
+    log,
+    lifecycle,
+    sessions,
+    store,
+    namespaces,
+    cluster,
+    volumes,
+    documents,
+    prefixRegistry,
+    ...(redis === undefined ? {} : { redis }),
+  }
+  return { identity, services, teardown }
+}
+
+async function listen({ services, teardown }: Starting, port: Port): Promise<Address> {
+  const { network, redis } = services.config
+  const side = port === 'client' ? network.external : network.internal
+  const listener = new Listener({
+    services,
+    registry: new Registry(allCommands({ redis: redis.enabled }), port),
+    factory: (options, events) => {
+      const factory = selectTransport(side.transport, transportModule, options)
+      return factory(options, events)
+    },
+  })
+  teardown.add(`${port} port`, () => listener.close(DRAIN_MS))
+  return await listener.listen()
+}
+
+function sessionDefaults(config: Config) {
+  const { auth, session_attributes: attributes } = config
+  return {
+    namespace: config.default_namespace,
+    attributes: {
+      replyType: attributes.reply_type,
+      inputType: attributes.input_type,
+      limit: attributes.limit,
+      objectIdFormat: config.bucket.object_id_format,
+    },
+    authenticated: auth.requirepass === undefined && auth.users === undefined,
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * The Redis side of a member: the REDIS shards of which it is the primary, in memory, each with its
+ * syncer; the slot gate; expiry.
+ */
+
+import { createHash } from 'node:crypto'
+import type { Logger } from 'pino'
+import type { Config } from '../config/config.js'
+import { err, RespError } from '../error.js'
+import type { Store } from '../store/store.js'
+import type { ShardRoute, ShardRoutes } from '../volume/shard-routes.js'
+import type { Volumes } from '../volume/volumes.js'
+import { loadShard } from './loader.js'
+import { ShardData } from './shard.js'
+import { shardOfSlot, slotOf } from './slots.js'
+import { Syncer } from './syncer.js'
+
+const SWEEP_INTERVAL_MS = 100
+const SWEEP_KEYS = 20
+/** A sweep goes on at once when so many of its keys had expired. */
+const SWEEP_AGAIN = 5
+/** Sweeps in a row at most, so that nothing else waits for long. */
+const SWEEPS_MAX = 50
+const PREFIX_BYTES = 8
+
+export interface RedisParts {
+  readonly store: Store
+  readonly routes: ShardRoutes
+  readonly volumes: Volumes
+  readonly config: Config
+  readonly log: Logger
+}
+
+/** The words of a request, as far as the slot gate needs them. */
+export interface KeyedFrame {
+  readonly input: Uint8Array
+  readonly base: number
+  readonly count: number
+  readonly starts: readonly number[]
+  readonly ends: readonly number[]
+}
+
+interface OpenShard {
+  readonly data: ShardData
+  syncer: Syncer | undefined
+}
+
+const slotOfKey = (key: string): number => slotOf(Buffer.from(key, 'latin1'))
+
+export class Redis {
+  readonly #parts: RedisParts
+  readonly #shards = new Map<number, OpenShard>()
+  readonly #prefix: Buffer
+  #shardCount = 0
+  #sweeper: NodeJS.Timeout | undefined
+  #following: Promise<void> = Promise.resolve()
+  #stopped = false
+
+  constructor(parts: RedisParts) {
+    this.#parts = parts
+    this.#prefix = createHash('sha256')
+      .update(parts.config.redis.volume_syncer.prefix)
+      .digest()
+      .subarray(0, PREFIX_BYTES)
+  }
+
+  /** Loads the shards of this member and follows the routes. Registered after the volumes, so a
+   *  shard's volume is open when its turn comes. */
+  async start(): Promise<void> {
+    this.#parts.routes.onChange(() => this.#follow())
+    await this.#follow()
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS).unref()
+  }
+
+  /** Writes everything that is dirty. @throws what could not be written */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearInterval(this.#sweeper)
+    await this.#following
+    for (const { syncer } of this.#shards.values()) await syncer?.stop()
+  }
+
+  /** Slot of a request's keys, after all checks of spec/redis.md §2.
+   *  @throws RespError CROSSSLOT, MOVED, ERR shard id: … */
+  admit(
+    frame: KeyedFrame,
+    keys: { first: number; last: number; step: number },
+    isWrite: boolean,
+  ): number {
+    const last = keys.last < 0 ? frame.count + keys.last : keys.last
+    let slot = -1
+    for (let i = keys.first; i <= last; i += keys.step) {
+      const start = frame.base + frame.starts[i]!
+      const own = slotOf(frame.input, start, frame.base + frame.ends[i]!)
+      if (slot !== -1 && own !== slot) {
+        throw new RespError('CROSSSLOT', "Keys in request don't hash to the same slot")
+      }
+      slot = own
+    }
+    this.#checkRoute(slot, isWrite)
+    return slot
+  }
+
+  /** The data of the shard that owns a slot; the slot gate has admitted the request. */
+  shardOf(slot: number): ShardData {
+    const open = this.#shards.get(shardOfSlot(slot, this.#shardCount))
+    if (open === undefined) throw new Error(`slot ${slot} is not served here`)
+    return open.data
+  }
+
+  keyspace(): { keys: number; expires: number } {
+    let keys = 0
+    let expires = 0
+    for (const { data } of this.#shards.values()) {
+      keys += data.size
+      expires += data.expiringSize
+    }
+    return { keys, expires }
+  }
+
+  /** Refuses a write that would need more memory than allowed.
+   *  @throws RespError OOM */
+  checkMemory(): void {
+    let usedBytes = 0
+    for (const { data } of this.#shards.values()) usedBytes += data.usedBytes
+    if (usedBytes < this.#parts.config.redis.maxmemory) return
+    throw new RespError('OOM', "command not allowed when used memory > 'maxmemory'.")
+  }
+
+  #checkRoute(slot: number, isWrite: boolean): void {
+    const id = shardOfSlot(slot, this.#shardCount)
+    const route = this.#parts.routes.shard('REDIS', id)
+    if (route === undefined || route.primary === '') {
+      throw err(`shard id: ${id} not owned by any member yet`)
+    }
+    if (!route.local) throw new RespError('MOVED', `${slot} ${route.primaryAddress}`)
+    if (route.status === 'INOPERABLE') throw err(`shard id: ${id} is in INOPERABLE status`)
+    if (isWrite && route.status !== 'READWRITE') {
+      throw err(`shard id: ${id} is not in READWRITE status`)
+    }
+    if (!this.#shards.get(id)?.data.isLoaded) throw err(`shard id: ${id} not usable yet`)
+  }
+
+  #follow(): Promise<void> {
+    this.#following = this.#following.then(() => this.#applyRoutes())
+    return this.#following
+  }
+
+  async #applyRoutes(): Promise<void> {
+    if (this.#stopped) return
+    const routes = this.#parts.routes.shards('REDIS')
+    this.#shardCount = routes.length
+    for (const route of routes) {
+      const open = this.#shards.get(route.id)
+      if (route.local && open === undefined) await this.#openShard(route)
+      else if (!route.local && open !== undefined) this.#dropShard(route.id, open)
+    }
+  }
+
+  /** A shard that cannot be loaded stays unusable, loudly; the others serve. */
+  async #openShard(route: ShardRoute): Promise<void> {
+    const { store, volumes, config, log } = this.#parts
+    const volume = volumes.find('REDIS', route.id)
+    if (volume === undefined) return
+    const data = new ShardData(route.id)
+    const open: OpenShard = { data, syncer: undefined }
+    this.#shards.set(route.id, open)
+    try {
+      await loadShard({ store, volume, shard: data, slotOfKey })
+    } catch (cause) {
+      log.error({ err: cause, shard: route.id }, 'loading Redis data failed')
+      return
+    }
+    open.syncer = new Syncer({
+      shard: data,
+      volume,
+      store,
+      prefix: this.#prefix,
+      periodMs: config.redis.volume_syncer.period,
+      slotOfKey,
+      log,
+    })
+    open.syncer.start()
+  }
+
+  /** The new primary has what was persisted; what was not is lost with the ownership. */
+  #dropShard(id: number, open: OpenShard): void {
+    this.#shards.delete(id)
+    open.syncer?.abandon()
+  }
+
+  #sweep(): void {
+    for (const { data } of this.#shards.values()) {
+      let sweeps = 0
+      while (sweeps++ < SWEEPS_MAX && data.sweep(SWEEP_KEYS, slotOfKey) >= SWEEP_AGAIN);
+    }
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * The data of one REDIS shard in memory, and what of it is not in the volume yet. Commands work on
+ * it synchronously; the syncer takes batches of what is dirty.
+ *
+ * Each string and each hash field is one item, and each item that was ever given to the syncer has
+ * a record id for life. INVARIANT: an item that is gone and has an id is in `dropped` until a batch
+ * without it has committed, so a deleted key does not come back after a restart.
+ */
+
+import { RespError } from '../error.js'
+import type { Value } from './record.js'
+
+/** What is persisted as one record. */
+export interface Item {
+  readonly key: string
+  /** Undefined for a string. */
+  readonly field: string | undefined
+  value: Value
+  /** 0 = not in the volume, and in no batch. */
+  recordId: number
+  /** Still what commands see. */
+  isLive: boolean
+}
+
+export interface StringEntry {
+  readonly kind: 'string'
+  readonly item: Item
+  /** Unix time in ms, 0 = never. */
+  expiresAtMs: number
+}
+
+export interface HashEntry {
+  readonly kind: 'hash'
+  readonly fields: Map<string, Item>
+  expiresAtMs: number
+}
+
+export type Entry = StringEntry | HashEntry
+
+/** A Map ends at 16.7 million entries, so the keys are spread. */
+const MAP_COUNT = 64
+
+const WRONG_TYPE = 'Operation against a key holding the wrong kind of value'
+
+/** Estimated cost of an entry besides its bytes: map slot, entry, item. */
+const ITEM_OVERHEAD_BYTES = 160
+
+export class ShardData {
+  readonly id: number
+  /** False while the records of the volume are being loaded. */
+  isLoaded = false
+  /** Items whose value or expiry is newer than their record, oldest first. */
+  readonly dirty = new Set<Item>()
+  /** Ids of records of which the item is gone. */
+  readonly dropped = new Set<number>()
+  /** Estimated bytes of keys, values and their administration. */
+  usedBytes = 0
+  lastRecordId = 0
+  readonly #maps = Array.from({ length: MAP_COUNT }, () => new Map<string, Entry>())
+  /** Keys with an expiry. */
+  readonly #expiring = new Set<string>()
+  #sweep: Iterator<string> | undefined
+
+  constructor(id: number) {
+    this.id = id
+  }
+
+  get size(): number {
+    let total = 0
+    for (const map of this.#maps) total += map.size
+    return total
+  }
+
+  get expiringSize(): number {
+    return this.#expiring.size
+  }
+
+  get isDirty(): boolean {
+    return this.dirty.size > 0 || this.dropped.size > 0
+  }
+
+  /** The live entry of a key; one that has expired is removed. @param slot hash slot of the key */
+  get(slot: number, key: string): Entry | undefined {
+    const entry = this.#mapOf(slot).get(key)
+    if (entry === undefined || entry.expiresAtMs === 0) return entry
+    if (entry.expiresAtMs > Date.now()) return entry
+    this.delete(slot, key)
+    return undefined
+  }
+
+  /** @throws RespError WRONGTYPE */
+  getString(slot: number, key: string): StringEntry | undefined {
+    const entry = this.get(slot, key)
+    if (entry !== undefined && entry.kind !== 'string') throw new RespError('WRONGTYPE', WRONG_TYPE)
+    return entry
+  }
+
+  /** @throws RespError WRONGTYPE */
+  getHash(slot: number, key: string): HashEntry | undefined {
+    const entry = this.get(slot, key)
+    if (entry !== undefined && entry.kind !== 'hash') throw new RespError('WRONGTYPE', WRONG_TYPE)
+    return entry
+  }
+
+  /** Sets a string, whatever the key held before. @param expiresAtMs 0 = never */
+  setString(slot: number, key: string, value: Value, expiresAtMs: number): void {
+    const map = this.#mapOf(slot)
+    const old = map.get(key)
+    if (old?.kind === 'string') {
+      this.#setValue(old.item, value)
+      this.#setExpiry(key, old, expiresAtMs)
+      return
+    }
+    if (old !== undefined) this.#dropItems(old)
+    const entry: StringEntry = {
+      kind: 'string',
+      item: this.#newItem(key, undefined, value),
+      expiresAtMs: 0,
+    }
+    map.set(key, entry)
+    this.#setExpiry(key, entry, expiresAtMs)
+  }
+
+  /** Sets a field of a hash, which is made when absent. @returns true when the field is new */
+  setField(slot: number, key: string, field: string, value: Value): boolean {
+    const hash = this.getHash(slot, key) ?? this.#newHash(slot, key)
+    const item = hash.fields.get(field)
+    if (item !== undefined) {
+      this.#setValue(item, value)
+      return false
+    }
+    hash.fields.set(field, this.#newItem(key, field, value))
+    return true
+  }
+
+  /** @returns true when the key existed */
+  delete(slot: number, key: string): boolean {
+    const map = this.#mapOf(slot)
+    const entry = map.get(key)
+    if (entry === undefined) return false
+    map.delete(key)
+    this.#expiring.delete(key)
+    this.#dropItems(entry)
+    return entry.expiresAtMs === 0 || entry.expiresAtMs > Date.now()
+  }
+
+  /** Puts back what a record says; nothing becomes dirty. */
+  restore(slot: number, item: Item, expiresAtMs: number): void {
+    const map = this.#mapOf(slot)
+    this.lastRecordId = Math.max(this.lastRecordId, item.recordId)
+    this.usedBytes += sizeOf(item)
+    const old = map.get(item.key)
+    if (item.field === undefined) {
+      map.set(item.key, { kind: 'string', item, expiresAtMs })
+    } else if (old?.kind === 'hash') {
+      old.fields.set(item.field, item)
+    } else {
+      map.set(item.key, { kind: 'hash', fields: new Map([[item.field, item]]), expiresAtMs })
+    }
+    if (expiresAtMs !== 0) this.#expiring.add(item.key)
+  }
+
+  /** Expiry of an item's key, 0 = never. */
+  expiryOf(slot: number, item: Item): number {
+    return this.#mapOf(slot).get(item.key)?.expiresAtMs ?? 0
+  }
+
+  /** Looks at the next `count` keys that expire, in turn. @returns how many of them had expired */
+  sweep(count: number, slotOfKey: (key: string) => number): number {
+    let expired = 0
+    for (let i = 0; i < count && this.#expiring.size > 0; i++) {
+      this.#sweep ??= this.#expiring.values()
+      const next = this.#sweep.next()
+      if (next.done) {
+        this.#sweep = undefined
+        return expired
+      }
+      if (this.get(slotOfKey(next.value), next.value) === undefined) expired++
+    }
+    return expired
+  }
+
+  #mapOf(slot: number): Map<string, Entry> {
+    return this.#maps[slot % MAP_COUNT]!
+  }
+
+  #newHash(slot: number, key: string): HashEntry {
+    const hash: HashEntry = { kind: 'hash', fields: new Map(), expiresAtMs: 0 }
+    this.#mapOf(slot).set(key, hash)
+    return hash
+  }
+
+  #newItem(key: string, field: string | undefined, value: Value): Item {
+    const item: Item = { key, field, value, recordId: 0, isLive: true }
+    this.usedBytes += sizeOf(item)
+    this.dirty.add(item)
+    return item
+  }
+
+  #setValue(item: Item, value: Value): void {
+    this.usedBytes += value.length - item.value.length
+    item.value = value
+    this.dirty.add(item)
+  }
+
+  /** Every record carries the expiry of its key, so all items of the key become dirty. */
+  #setExpiry(key: string, entry: Entry, expiresAtMs: number): void {
+    entry.expiresAtMs = expiresAtMs
+    if (expiresAtMs === 0) this.#expiring.delete(key)
+    else this.#expiring.add(key)
+  }
+
+  #dropItems(entry: Entry): void {
+    if (entry.kind === 'string') this.#dropItem(entry.item)
+    else for (const item of entry.fields.values()) this.#dropItem(item)
+  }
+
+  #dropItem(item: Item): void {
+    item.isLive = false
+    this.usedBytes -= sizeOf(item)
+    this.dirty.delete(item)
+    if (item.recordId !== 0) this.dropped.add(item.recordId)
+  }
+}
+
+function sizeOf(item: Item): number {
+  return item.key.length + (item.field?.length ?? 0) + item.value.length + ITEM_OVERHEAD_BYTES
+}

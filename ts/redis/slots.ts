@@ -1,0 +1,41 @@
+/**
+ * Hash slots of Redis Cluster: CRC-16/XMODEM of the key, or of the part in its first braces, modulo
+ * 16384. Source: the Redis Cluster specification, "Key distribution model" and "Hash tags".
+ */
+
+export const SLOT_COUNT = 16_384
+
+const POLYNOMIAL = 0x1021
+const TABLE = new Uint16Array(256).map((_, byte) => {
+  let crc = byte << 8
+  for (let bit = 0; bit < 8; bit++) crc = (crc << 1) ^ (crc & 0x8000 ? POLYNOMIAL : 0)
+  return crc
+})
+
+const OPEN = 0x7b
+const CLOSE = 0x7d
+
+/** Slot of the key `bytes[start, end)`, 0…16383. */
+export function slotOf(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  let from = start
+  let to = end
+  const open = bytes.indexOf(OPEN, start)
+  if (open !== -1 && open < end) {
+    const close = bytes.indexOf(CLOSE, open + 1)
+    // An empty pair of braces, or one that is not closed inside the key, hashes the whole key.
+    if (close !== -1 && close < end && close > open + 1) {
+      from = open + 1
+      to = close
+    }
+  }
+  let crc = 0
+  for (let i = from; i < to; i++) {
+    crc = ((crc << 8) & 0xffff) ^ TABLE[(crc >>> 8) ^ bytes[i]!]!
+  }
+  return crc % SLOT_COUNT
+}
+
+/** Shard i of n owns the slots from ⌊i·16384/n⌋ up to the next shard's first. */
+export function shardOfSlot(slot: number, shardCount: number): number {
+  return Math.floor(((slot + 1) * shardCount - 1) / SLOT_COUNT)
+}
