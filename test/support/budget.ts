@@ -10,7 +10,7 @@ interface Rounds {
 
 const ROUNDS = {
   'key order': { short: 500, long: 50_000 },
-  'config text': { short: 300, long: 20_000 },
+  'lines of a load': { short: 50, long: 2_000 },
   'split pipelines': { short: 200, long: 20_000 },
   'mutated pipelines': { short: 1_000, long: 100_000 },
   'garbage on a socket': { short: 60, long: 3_000 },

@@ -27,6 +27,11 @@ export interface DocumentsParts {
   readonly routes: ShardRoutes
 }
 
+export interface ReadOptions {
+  readonly format: 'bson' | 'json' | 'ids'
+  readonly planned: () => void
+}
+
 /** Documents on their way in: converted, checked, and appended at most once. */
 export interface Insertion {
   readonly prepared: PreparedDocuments
@@ -97,14 +102,16 @@ export class Documents {
   }
 
   /** Reads the next batch of a cursor. The cursor is moved by `advance`, once the batch counts.
+   *  @param planned  called when nothing is left to refuse before documents are read
    *  @throws RespError NOSUCHBUCKET, BUCKETBEINGREMOVED, CORRUPTED, … */
   async read(
     tx: Tx,
     cursor: Cursor,
-    format: 'bson' | 'json' | 'ids',
+    { format, planned }: ReadOptions,
   ): Promise<{ bucket: Bucket; batch: ScanBatch }> {
     const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
     const plan = planFilter(cursor.filter, bucket.data)
+    planned()
     if (plan.kind === 'nothing') return { bucket, batch: NO_RESULTS }
     const isResumed = cursor.bucketUuid === bucket.uuid && cursor.position !== undefined
     const batch = await scanBatch(tx, {
@@ -120,8 +127,12 @@ export class Documents {
   }
 
   /** Deletes the next batch of a cursor. */
-  async delete(tx: Tx, cursor: Cursor): Promise<{ bucket: Bucket; batch: ScanBatch }> {
-    const { bucket, batch } = await this.read(tx, cursor, 'ids')
+  async delete(
+    tx: Tx,
+    cursor: Cursor,
+    planned: () => void,
+  ): Promise<{ bucket: Bucket; batch: ScanBatch }> {
+    const { bucket, batch } = await this.read(tx, cursor, { format: 'ids', planned })
     for (const match of batch.matches) this.#deleteOne(tx, bucket, match)
     return { bucket, batch }
   }

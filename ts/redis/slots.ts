@@ -19,11 +19,11 @@ const CLOSE = 0x7d
 export function slotOf(bytes: Uint8Array, start = 0, end = bytes.length): number {
   let from = start
   let to = end
-  const open = bytes.indexOf(OPEN, start)
-  if (open !== -1 && open < end) {
-    const close = bytes.indexOf(CLOSE, open + 1)
-    // An empty pair of braces, or one that is not closed inside the key, hashes the whole key.
-    if (close !== -1 && close < end && close > open + 1) {
+  const open = indexOf(bytes, OPEN, start, end)
+  if (open < end) {
+    const close = indexOf(bytes, CLOSE, open + 1, end)
+    // An empty pair of braces, or one that is not closed, hashes the whole key.
+    if (close < end && close > open + 1) {
       from = open + 1
       to = close
     }
@@ -33,6 +33,13 @@ export function slotOf(bytes: Uint8Array, start = 0, end = bytes.length): number
     crc = ((crc << 8) & 0xffff) ^ TABLE[(crc >>> 8) ^ bytes[i]!]!
   }
   return crc % SLOT_COUNT
+}
+
+/** Unlike the method, it stops at `end`: keys stand in a large input buffer. */
+function indexOf(bytes: Uint8Array, byte: number, start: number, end: number): number {
+  let at = start
+  while (at < end && bytes[at] !== byte) at++
+  return at
 }
 
 /** Shard i of n owns the slots from ⌊i·16384/n⌋ up to the next shard's first. */

@@ -28,6 +28,8 @@ export interface WritableVolume {
   readonly epochKey: Buffer
   /** The epoch under which the volume is open for writing. */
   readonly epoch: bigint
+  /** Commit version of the registration of a segment that this process made; else undefined. */
+  registeredAt(segment: number): bigint | undefined
   /** Makes durable whatever was appended before the call. */
   flush(): Promise<void>
   /** Loads the routes again after a foreign epoch was met; throws the retryable error to use. */
@@ -87,19 +89,29 @@ export class VolumeWrites {
   }
 
   async #seal(): Promise<void> {
-    const volume = this.#volume.prefix
     const segments = [...this.#tails.keys()]
     const [epoch, registrations] = await Promise.all([
       this.#tx.get(this.#volume.epochKey),
-      Promise.all(segments.map(segment => this.#tx.get(segmentKey(volume, segment)))),
+      Promise.all(segments.map(segment => this.#isRegistered(segment))),
       segments.length === 0 ? undefined : this.#volume.flush(),
     ])
     if (epoch?.readBigInt64LE() !== this.#volume.epoch) await this.#volume.ownershipChanged()
-    const gone = registrations.indexOf(undefined)
+    const gone = registrations.indexOf(false)
     if (gone !== -1) {
       throw new RespError('ERR', `Segment with id: '${segments[gone]}' could not be found`)
     }
     this.#writeTotals()
+  }
+
+  /**
+   * A segment that was made after this transaction's view of the store is not in that view.
+   * INVARIANT: whoever destroys segments spares those that are younger than twice a transaction's
+   * age, so such a segment is still there when this commits, and needs no conflict range.
+   */
+  async #isRegistered(segment: number): Promise<boolean> {
+    const madeAt = this.#volume.registeredAt(segment)
+    if (madeAt !== undefined && (await this.#tx.readVersion()) < madeAt) return true
+    return (await this.#tx.get(segmentKey(this.#volume.prefix, segment))) !== undefined
   }
 
   #writeTotals(): void {

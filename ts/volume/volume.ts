@@ -71,6 +71,7 @@ export class Volume implements WritableVolume {
   #epoch = -1n
   #activeSegment = -1
   #rolling: Promise<void> | undefined
+  readonly #registeredAt = new Map<number, bigint>()
 
   constructor(route: ShardRoute, parts: VolumeParts) {
     this.name = volumeName(route.kind, route.id)
@@ -158,6 +159,10 @@ export class Volume implements WritableVolume {
       throw err(`shard id: ${this.shard} is not in READWRITE status`)
     }
     throw err(`shard id: ${this.shard} is in INOPERABLE status`)
+  }
+
+  registeredAt(segment: number): bigint | undefined {
+    return this.#registeredAt.get(segment)
   }
 
   async flush(): Promise<void> {
@@ -280,6 +285,7 @@ export class Volume implements WritableVolume {
         if (epoch?.readBigInt64LE() !== this.#epoch) await this.ownershipChanged()
         const registration = { size: this.segmentSizeBytes, createdAtMs: Date.now() }
         tx.set(segmentKey(this.prefix, segment), Buffer.from(JSON.stringify(registration)))
+        tx.afterCommit(({ version }) => this.#registeredAt.set(segment, version))
       },
       { idempotent: true },
     )

@@ -143,7 +143,10 @@ impl Transaction {
         )
     }
 
-    /// Reads on a reader thread. Until it is done, other calls on this transaction wait.
+    /// Reads on a reader thread.
+    ///
+    /// ORDER: the lock is taken here and handed to that thread, so that the read sees the writes
+    /// before it and not those after it. Until it is done, other calls on this transaction wait.
     fn read_elsewhere<T>(
         &self,
         read: impl FnOnce(&mut KvTransaction) -> Result<T> + Send + 'static,
@@ -151,9 +154,9 @@ impl Transaction {
     ) -> Arc<Future> {
         let future = Future::pending();
         let done = Arc::clone(&future);
-        let inner = Arc::clone(&self.inner);
+        let mut inner = self.inner.lock_arc();
         readers::run(Box::new(move || {
-            let completion = inner.lock().read(read, outcome);
+            let completion = inner.read(read, outcome);
             drop(inner);
             done.complete(completion);
         }));

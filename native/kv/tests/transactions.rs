@@ -148,6 +148,20 @@ fn stamps_keys_and_values_with_the_commit_version() {
 }
 
 #[test]
+fn a_clear_after_a_stamped_key_covers_it_and_one_before_does_not() {
+    let (_dir, store) = store();
+    let mut tx = store.transaction();
+    tx.clear_range(b"a", b"z").unwrap();
+    tx.atomic_op(&stamped(b"kept"), b"", MutationType::SetVersionstampedKey).unwrap();
+    tx.atomic_op(&stamped(b"gone"), b"", MutationType::SetVersionstampedKey).unwrap();
+    tx.clear_range(b"gone", b"gonf").unwrap();
+    commit(&mut tx).unwrap();
+    let pairs = range(&mut store.transaction(), b"", b"\xff").unwrap();
+    assert_eq!(pairs.len(), 1);
+    assert!(pairs[0].0.starts_with(b"kept"));
+}
+
+#[test]
 fn atomic_operations_fold_over_the_value_at_the_commit() {
     let (_dir, store) = store();
     write(&store, b"n", &[1]);

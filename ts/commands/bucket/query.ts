@@ -1,17 +1,15 @@
 /** BUCKET.QUERY, BUCKET.DELETE, and what goes on with their cursors. */
 
-import type { Cursor } from '../../query/cursors.js'
 import { ok, oneOf, typed } from '../../resp/reply.js'
 import { bytes, command, int32, options, text } from '../../server/command.js'
-import type { Context } from '../../server/context.js'
 import { parseQueryOptions } from './options.js'
 import {
   cursorsSlot,
-  deleteBatch,
   deleteReply,
   makeCursor,
+  nextBatch,
+  openCursor,
   parseCursorKind,
-  queryBatch,
   queryReply,
 } from './shared.js'
 
@@ -37,8 +35,8 @@ export const bucketQuery = command({
   run: async (ctx, { bucket, filter, options: words }) => {
     const target = { bucket, filter, options: parseQueryOptions(words) }
     const cursor = await makeCursor(ctx, 'QUERY', target)
-    const cursorId = ctx.session.state(cursorsSlot).open(cursor)
-    return { cursor_id: cursorId, entries: await queryBatch(ctx, cursor) }
+    const { cursorId, results } = await openCursor(ctx, cursor)
+    return { cursor_id: cursorId, entries: results }
   },
 })
 
@@ -56,8 +54,8 @@ export const bucketDelete = command({
   run: async (ctx, { bucket, filter, options: words }) => {
     const target = { bucket, filter, options: parseQueryOptions(words) }
     const cursor = await makeCursor(ctx, 'DELETE', target)
-    const cursorId = ctx.session.state(cursorsSlot).open(cursor)
-    return { cursor_id: cursorId, object_ids: await deleteBatch(ctx, cursor) }
+    const { cursorId, results } = await openCursor(ctx, cursor)
+    return { cursor_id: cursorId, object_ids: results }
   },
 })
 
@@ -75,16 +73,12 @@ export const bucketAdvance = command({
   run: async (ctx, { operation, 'cursor-id': cursorId }) => {
     const kind = parseCursorKind(operation)
     const cursor = ctx.session.state(cursorsSlot).require(kind, cursorId)
-    return advanceCursor(ctx, cursor, cursorId)
+    const results = await nextBatch(ctx, cursor)
+    return kind === 'QUERY'
+      ? typed(queryReply, { cursor_id: cursorId, entries: results })
+      : typed(deleteReply, { cursor_id: cursorId, object_ids: results })
   },
 })
-
-async function advanceCursor(ctx: Context, cursor: Cursor, cursorId: number) {
-  if (cursor.kind === 'QUERY') {
-    return typed(queryReply, { cursor_id: cursorId, entries: await queryBatch(ctx, cursor) })
-  }
-  return typed(deleteReply, { cursor_id: cursorId, object_ids: await deleteBatch(ctx, cursor) })
-}
 
 export const bucketClose = command({
   name: 'BUCKET.CLOSE',

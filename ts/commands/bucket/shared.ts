@@ -1,17 +1,17 @@
 /** What the BUCKET commands have in common: the session's cursors, the namespace, replies. */
 
 import { err } from '../../error.js'
-import type { Bucket } from '../../query/buckets.js'
 import { CURSOR_KINDS, type Cursor, type CursorKind, Cursors } from '../../query/cursors.js'
 import { advance } from '../../query/documents.js'
 import { parseFilter } from '../../query/parse.js'
 import { compileProgram } from '../../query/program.js'
-import type { ScanBatch } from '../../query/scan.js'
 import { array, bulk, integer, PackedBulks, record } from '../../resp/reply.js'
 import { type Context, SessionSlot } from '../../server/context.js'
 import type { QueryOptions } from './options.js'
 
 export const cursorsSlot = new SessionSlot(() => new Cursors())
+
+const ID_BYTES = 12
 
 /** Largest effective batch size, exclusive. */
 const LIMIT_BOUND = 10_000
@@ -51,27 +51,40 @@ export async function makeCursor(
   }
 }
 
-/** Reads a cursor's next batch of documents and moves the cursor. */
-export async function queryBatch(ctx: Context, cursor: Cursor): Promise<PackedBulks> {
-  const { documents } = ctx.services
-  const format = ctx.session.attributes.replyType
-  const done = await ctx.tx(tx => documents.read(tx, cursor, format))
-  return moved(cursor, done)
-}
-
-/** Deletes a cursor's next batch and moves the cursor. @returns the ids, as the session wants them */
-export async function deleteBatch(
+/** Opens a cursor with its first batch. A command that is refused before documents are read, for
+ *  a bucket that does not exist for instance, opens none. @returns id and batch */
+export async function openCursor(
   ctx: Context,
   cursor: Cursor,
-): Promise<PackedBulks | readonly string[]> {
-  const { documents } = ctx.services
-  const done = await ctx.tx(tx => documents.delete(tx, cursor))
-  const ids = moved(cursor, done)
-  if (ctx.session.attributes.objectIdFormat === 'bytes') return ids
-  return done.batch.matches.map(({ key }) => key.toString('hex', key.length - 12))
+): Promise<{ cursorId: number; results: Results }> {
+  const cursors = ctx.session.state(cursorsSlot)
+  let cursorId = 0
+  const results = await nextBatch(ctx, cursor, () => {
+    if (cursorId === 0) cursorId = cursors.open(cursor)
+  })
+  return { cursorId, results }
 }
 
-function moved(cursor: Cursor, done: { bucket: Bucket; batch: ScanBatch }): PackedBulks {
+export type Results = PackedBulks | readonly string[]
+
+/** Reads or deletes a cursor's next batch and moves the cursor.
+ *  @returns documents, or the ids of what was deleted, in the forms that the session wants */
+export async function nextBatch(
+  ctx: Context,
+  cursor: Cursor,
+  planned = () => {},
+): Promise<Results> {
+  const { documents } = ctx.services
+  const { replyType, objectIdFormat } = ctx.session.attributes
+  const isQuery = cursor.kind === 'QUERY'
+  const done = await ctx.tx(tx =>
+    isQuery
+      ? documents.read(tx, cursor, { format: replyType, planned })
+      : documents.delete(tx, cursor, planned),
+  )
   advance(cursor, done)
+  if (!isQuery && objectIdFormat === 'hex') {
+    return done.batch.matches.map(({ key }) => key.toString('hex', key.length - ID_BYTES))
+  }
   return new PackedBulks(done.batch.payload, done.batch.ends)
 }

@@ -35,9 +35,10 @@ export async function load(options: LoadOptions, signal: AbortSignal): Promise<L
   const targets: Target[] = []
   try {
     for (let n = 0; n < options.connections; n++) targets.push(await Target.open(options))
-    await loader.run(targets)
-  } finally {
+    // ORDER: on disk before the first document is sent, because the ids depend on it.
     progress.save()
+    await loader.run(targets).finally(() => progress.save())
+  } finally {
     for (const target of targets) target.close()
   }
   signal.throwIfAborted()

@@ -53,7 +53,7 @@ export class Progress {
   #savedAt = 0
   readonly #path: string
 
-  /** Opens the progress of an input, or begins a new one on disk.
+  /** Opens the progress of an input, or begins a new one; nothing is written yet.
    *  @throws LoadError if the input is missing, is another one than before, or goes elsewhere */
   constructor(options: {
     file: string
@@ -86,7 +86,6 @@ export class Progress {
       present: 0,
       skipped: 0,
     }
-    this.save()
   }
 
   get position(): Position {

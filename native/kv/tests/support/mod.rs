@@ -1,4 +1,5 @@
 //! Helpers of the store's tests.
+#![allow(dead_code, reason = "every test file uses a part")]
 
 use std::path::Path;
 use std::sync::mpsc;

@@ -1,0 +1,90 @@
+//! Many threads on one store.
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use kronotop_kv::{MutationType, Store, Transaction};
+use support::{Random, commit, open, range, small};
+
+/// Runs `body` in a transaction until it commits.
+fn run(store: &Store, mut body: impl FnMut(&mut Transaction)) {
+    let mut tx = store.transaction();
+    loop {
+        body(&mut tx);
+        match commit(&mut tx) {
+            Ok(_) => return,
+            Err(error) => drop(tx.on_error(&error).unwrap()),
+        }
+    }
+}
+
+fn number(value: Option<Vec<u8>>) -> i64 {
+    value.map_or(0, |value| i64::from_le_bytes(value.try_into().unwrap()))
+}
+
+#[test]
+fn transfers_never_make_or_lose_money_in_any_snapshot() {
+    const ACCOUNTS: usize = 20;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), small());
+    run(&store, |tx| {
+        for account in 0..ACCOUNTS {
+            tx.set(&[account as u8], &100_i64.to_le_bytes()).unwrap();
+        }
+    });
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let checker = scope.spawn(|| {
+            let mut checks = 0;
+            while !done.load(Ordering::Relaxed) {
+                let pairs = range(&mut store.transaction(), b"", b"\xf0").unwrap();
+                let sum: i64 = pairs.into_iter().map(|(_, value)| number(Some(value))).sum();
+                assert_eq!(sum, 100 * ACCOUNTS as i64);
+                checks += 1;
+            }
+            checks
+        });
+        let workers: Vec<_> = (0..4)
+            .map(|seed| {
+                let store = &store;
+                scope.spawn(move || {
+                    let mut random = Random::new(seed);
+                    for _ in 0..200 {
+                        let from = [random.below(ACCOUNTS) as u8];
+                        let to = [random.below(ACCOUNTS) as u8];
+                        run(store, |tx| {
+                            let balance = number(tx.get(&from, false).unwrap());
+                            tx.set(&from, &(balance - 7).to_le_bytes()).unwrap();
+                            let balance = number(tx.get(&to, false).unwrap());
+                            tx.set(&to, &(balance + 7).to_le_bytes()).unwrap();
+                            tx.atomic_op(b"\xf1", &1_i64.to_le_bytes(), MutationType::Add).unwrap();
+                        });
+                    }
+                })
+            })
+            .collect();
+        workers.into_iter().for_each(|worker| worker.join().unwrap());
+        done.store(true, Ordering::Relaxed);
+        assert!(checker.join().unwrap() > 10);
+    });
+    assert_eq!(number(store.transaction().get(b"\xf1", true).unwrap()), 800);
+}
+
+#[test]
+fn a_callback_may_start_the_next_commit_and_drop_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), small());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let mut tx = store.transaction();
+    tx.set(b"first", b"").unwrap();
+    tx.commit(Box::new(move |outcome| {
+        outcome.unwrap();
+        let mut next = store.transaction();
+        next.set(b"second", b"").unwrap();
+        next.commit(Box::new(move |outcome| sender.send(outcome).unwrap()));
+        drop(store);
+    }));
+    receiver.recv().unwrap().unwrap();
+}

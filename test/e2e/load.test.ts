@@ -1,0 +1,195 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { LoadError } from '../../ts/tools/load/error.js'
+import { type LoadResult, load } from '../../ts/tools/load/loader.js'
+import { loadCities, toJsonLines } from '../support/dataset.js'
+import type { Data, RespClient } from '../support/resp-client.js'
+import { serverSuite } from '../support/server-suite.js'
+import { until } from '../support/wait.js'
+
+const { server, test } = serverSuite('loading a file')
+
+/** 24,439 cities of all countries. */
+const CITIES = loadCities({ every: 7 })
+
+/** Documents of one reply while a bucket is read back. */
+const PAGE = '5000'
+
+interface Overrides {
+  readonly namespace?: string
+  readonly onError?: 'stop' | 'skip'
+  readonly restart?: boolean
+  readonly signal?: AbortSignal
+}
+
+/** Loads `file` into `bucket` of the server as it runs now. */
+function loadInto(bucket: string, file: string, overrides: Overrides = {}): Promise<LoadResult> {
+  const { namespace, onError = 'stop', restart = false, signal } = overrides
+  const options = { file, bucket, namespace, host: '127.0.0.1', port: server.clientPort }
+  const controls = { batch: 100, connections: 4, onError, restart }
+  return load({ ...options, ...controls }, signal ?? new AbortController().signal)
+}
+
+async function withFile<T>(text: string | Buffer, body: (file: string) => Promise<T>): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), 'kronotop-load-'))
+  try {
+    const file = join(directory, 'input.jsonl')
+    writeFileSync(file, text)
+    return await body(file)
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** All documents of a bucket, without their ids, by the text of their JSON. */
+async function readBack(bucket: string, namespace?: string): Promise<string[]> {
+  const client = await server.connect(3)
+  if (namespace !== undefined) await client.call('NAMESPACE', 'USE', namespace)
+  await client.call('SESSION.ATTRIBUTE', 'SET', 'reply_type', 'json')
+  await client.call('SESSION.ATTRIBUTE', 'SET', 'limit', PAGE)
+  const all: string[] = []
+  let reply = await client.call('BUCKET.QUERY', bucket, '{}')
+  for (;;) {
+    const { cursor, entries } = pageOf(reply)
+    if (entries.length === 0) break
+    for (const entry of entries) {
+      const { _id, ...document } = JSON.parse(entry)
+      assert.match(_id, /^[0-9a-f]{24}$/)
+      all.push(JSON.stringify(document))
+    }
+    reply = await client.call('BUCKET.ADVANCE', 'QUERY', cursor)
+  }
+  await closed(client)
+  return all
+}
+
+async function closed(client: RespClient): Promise<void> {
+  assert.is(await client.call('PING'), 'PONG')
+  client.close()
+}
+
+function pageOf(reply: Data): { cursor: string; entries: string[] } {
+  if (!(reply instanceof Map)) throw new Error('the reply is no map')
+  return { cursor: String(reply.get('cursor_id')), entries: reply.get('entries') as string[] }
+}
+
+const texts = (documents: readonly object[]) => documents.map(item => JSON.stringify(item)).sort()
+
+async function failureOf(loading: Promise<LoadResult>): Promise<string> {
+  try {
+    await loading
+  } catch (error) {
+    assert.instance(error, LoadError)
+    return (error as LoadError).message
+  }
+  throw new Error('the load succeeded')
+}
+
+test('stores every document once, in a namespace and a bucket that it makes', async () => {
+  await withFile(toJsonLines(CITIES), async file => {
+    const { counts } = await loadInto('cities', file, { namespace: 'geo.world' })
+    assert.equal(counts, { inserted: CITIES.length, present: 0, skipped: 0 })
+    assert.not.ok(existsSync(`${file}.kronotop-progress`))
+    assert.equal((await readBack('cities', 'geo.world')).sort(), texts(CITIES))
+  })
+})
+
+test('finds everything there when the same file is loaded again', async () => {
+  await withFile(toJsonLines(CITIES.slice(0, 500)), async file => {
+    await loadInto('again', file)
+    const { counts } = await loadInto('again', file)
+    assert.equal(counts, { inserted: 0, present: 500, skipped: 0 })
+    assert.is((await readBack('again')).length, 500)
+  })
+})
+
+test('keeps what was acknowledged when the server is killed, and goes on from there', async () => {
+  await withFile(toJsonLines(CITIES), async file => {
+    let rounds = 0
+    for (let acknowledged = 0; acknowledged < CITIES.length; rounds++) {
+      const loading = loadInto('crash', file)
+      const ended = loading.then(
+        ({ counts }) => counts.inserted + counts.present,
+        () => undefined,
+      )
+      // Twice in the middle; the third run is left alone.
+      if (rounds < 2) await killDuringLoad(file)
+      const done = await ended
+      if (done === undefined) await server.start()
+      acknowledged = done ?? progressOf(file).lineNumber
+      const stored = new Set(await readBack('crash'))
+      const missing = CITIES.slice(0, acknowledged).filter(
+        city => !stored.has(JSON.stringify(city)),
+      )
+      assert.equal(missing, [], `acknowledged, and gone after round ${rounds}`)
+    }
+    assert.is(rounds, 3)
+    assert.equal((await readBack('crash')).sort(), texts(CITIES))
+  })
+})
+
+test('stops at a bad line, and goes on behind it once it is mended', async () => {
+  const good = toJsonLines(CITIES.slice(0, 150))
+  await withFile(`${good}{"broken\n${good}`, async file => {
+    assert.match(await failureOf(loadInto('mended', file)), /^input\.jsonl:151: .*JSON/)
+    assert.is(progressOf(file).lineNumber, 150)
+    writeFileSync(file, `${good}{"n":1}\n${good}`)
+    assert.equal((await loadInto('mended', file)).counts, {
+      inserted: 301,
+      present: 0,
+      skipped: 0,
+    })
+  })
+})
+
+test('skips lines that are no documents or that the server refuses', async () => {
+  const text = '{"n":1}\nnot json\n{"_id":5}\n{"n":2}\n[]\n'
+  const file = Buffer.concat([Buffer.from(text), Buffer.from([0xff, 0x0a])])
+  await withFile(file, async path => {
+    const { counts } = await loadInto('skips', path, { onError: 'skip' })
+    assert.equal(counts, { inserted: 2, present: 0, skipped: 4 })
+    assert.equal((await readBack('skips')).sort(), ['{"n":1}', '{"n":2}'])
+  })
+})
+
+test('can be interrupted', async () => {
+  await withFile(toJsonLines(CITIES), async file => {
+    const stopping = new AbortController()
+    const loading = loadInto('interrupted', file, { signal: stopping.signal })
+    const ended = failureOf(loading)
+    await until('the load has begun', () => progressOf(file).lineNumber > 0)
+    stopping.abort(new LoadError('interrupted'))
+    assert.is(await ended, 'interrupted')
+    const { counts } = await loadInto('interrupted', file)
+    assert.is(counts.inserted + counts.present, CITIES.length)
+    assert.is((await readBack('interrupted')).length, CITIES.length)
+  })
+})
+
+test('says what is wrong with the server or the bucket', async () => {
+  await withFile('{"n":1}\n', async file => {
+    const options = { file, bucket: 'b', namespace: undefined, host: '127.0.0.1', port: 1 }
+    const controls = { batch: 1, connections: 1, onError: 'skip', restart: false } as const
+    const nobody = load({ ...options, ...controls }, new AbortController().signal)
+    assert.match(await failureOf(nobody), 'cannot connect to 127.0.0.1:1')
+    const bad = loadInto('b', file, { namespace: 'a..b', onError: 'skip' })
+    assert.match(await failureOf(bad), /^the server answered: /)
+    assert.not.ok(existsSync(`${file}.kronotop-progress`))
+  })
+})
+
+/** Kills the server once the load has stored progress beyond what it began with. */
+async function killDuringLoad(file: string): Promise<void> {
+  const before = progressOf(file).lineNumber
+  await until('the load moves on', () => progressOf(file).lineNumber > before)
+  await server.kill()
+}
+
+function progressOf(file: string): { lineNumber: number } {
+  const path = `${file}.kronotop-progress`
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : { lineNumber: 0 }
+}
+
+test.run()
