@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { LoadError } from '../../ts/tools/load/error.js'
 import { type LoadResult, load } from '../../ts/tools/load/loader.js'
 import { loadCities, toJsonLines } from '../support/dataset.js'
-import type { Data, RespClient } from '../support/resp-client.js'
+import type { Data } from '../support/resp-client.js'
 import { serverSuite } from '../support/server-suite.js'
 import { until } from '../support/wait.js'
 
@@ -61,13 +61,8 @@ async function readBack(bucket: string, namespace?: string): Promise<string[]> {
     }
     reply = await client.call('BUCKET.ADVANCE', 'QUERY', cursor)
   }
-  await closed(client)
-  return all
-}
-
-async function closed(client: RespClient): Promise<void> {
-  assert.is(await client.call('PING'), 'PONG')
   client.close()
+  return all
 }
 
 function pageOf(reply: Data): { cursor: string; entries: string[] } {
@@ -136,11 +131,11 @@ test('stops at a bad line, and goes on behind it once it is mended', async () =>
     assert.match(await failureOf(loadInto('mended', file)), /^input\.jsonl:151: .*JSON/)
     assert.is(progressOf(file).lineNumber, 150)
     writeFileSync(file, `${good}{"n":1}\n${good}`)
-    assert.equal((await loadInto('mended', file)).counts, {
-      inserted: 301,
-      present: 0,
-      skipped: 0,
-    })
+    const { inserted, present, skipped } = (await loadInto('mended', file)).counts
+    // Lines behind the bad one may have been in flight when it was met.
+    assert.is(inserted + present, 301)
+    assert.is(skipped, 0)
+    assert.is((await readBack('mended')).length, 301)
   })
 })
 

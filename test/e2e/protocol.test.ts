@@ -31,7 +31,9 @@ function protocolTests(transport: string): void {
     const client = await server.connect()
     const id = Number(await client.call('CLIENT', 'ID'))
     const idText = String(id)
-    const version = String(await client.call('INFO', 'server')).match(/kronotop_version:(.*)\r/)![1]!
+    const version = String(await client.call('INFO', 'server')).match(
+      /kronotop_version:(.*)\r/,
+    )![1]!
     const fields = (proto: number): string =>
       [
         '$6\r\nserver\r\n$8\r\nKronotop\r\n',
@@ -56,7 +58,12 @@ function protocolTests(transport: string): void {
 
   test('applies a new protocol from the reply of HELLO on, in one packet', async () => {
     const client = await server.connect()
-    const requests = [['ZGET', 'absent'], ['HELLO', '3'], ['ZGET', 'absent'], ['HELLO', '2']]
+    const requests = [
+      ['ZGET', 'absent'],
+      ['HELLO', '3'],
+      ['ZGET', 'absent'],
+      ['HELLO', '2'],
+    ]
     client.write(Buffer.concat([...requests, ['ZGET', 'absent']].map(encodeRequest)))
     const replies = []
     for (let i = 0; i < 5; i++) replies.push((await client.read()).type)
@@ -69,7 +76,10 @@ function protocolTests(transport: string): void {
     assert.is(await client.call('CLIENT', 'SETINFO', 'lib-ver', '1.0'), 'OK')
     assert.match(String(await client.call('CLIENT', 'INFO')), /^id=\d+ .*lib-name=tests lib-ver=1/)
     assert.is(await client.error('CLIENT', 'SETINFO', 'x', '1'), "ERR Unrecognized option 'x'")
-    assert.is(await client.error('CLIENT', 'NOPE'), "ERR unknown subcommand 'NOPE'. Try CLIENT HELP.")
+    assert.is(
+      await client.error('CLIENT', 'NOPE'),
+      "ERR unknown subcommand 'NOPE'. Try CLIENT HELP.",
+    )
     assert.is(
       await client.error('CLIENT', 'SETNAME', 'a b'),
       'ERR Client names cannot contain spaces, newlines or special characters.',
@@ -83,16 +93,19 @@ function protocolTests(transport: string): void {
     assert.is(await client.call('COMMAND', 'COUNT'), names.length)
     assert.ok(names.includes('bucket.insert') && !names.includes('kr.admin'), names.join(' '))
     const [get, nothing] = (await client.call('COMMAND', 'INFO', 'get', 'nope')) as unknown[][]
-    assert.equal([get?.slice(0, 2), get?.slice(3, 6)], [['get', 2], [1, 1, 1]])
+    assert.equal(
+      [get?.slice(0, 2), get?.slice(3, 6)],
+      [
+        ['get', 2],
+        [1, 1, 1],
+      ],
+    )
     assert.is(nothing, null)
   })
 
   test('serves each command on its port only', async () => {
     const [client, admin] = [await server.connect(), await server.connectAdmin(2)]
-    await client.exchange(
-      ['KR.ADMIN', 'DESCRIBE-MEMBER'],
-      "-ERR unknown command 'KR.ADMIN'\r\n",
-    )
+    await client.exchange(['KR.ADMIN', 'DESCRIBE-MEMBER'], "-ERR unknown command 'KR.ADMIN'\r\n")
     await admin.exchange(['ZGET', 'a'], "-ERR unknown command 'ZGET'\r\n")
     await admin.exchange(['get', 'a'], "-ERR unknown command 'GET'\r\n")
     await admin.exchange(['PING'], '+PONG\r\n')
@@ -131,7 +144,7 @@ function protocolTests(transport: string): void {
 
   test('takes inline commands', async () => {
     const client = await server.connect()
-    client.write('PING\r\n\r\nECHO "a\\x41 b"\n*0\r\n*-1\r\nECHO \'it\\\'s\'\r\n')
+    client.write("PING\r\n\r\nECHO \"a\\x41 b\"\n*0\r\n*-1\r\nECHO 'it\\'s'\r\n")
     await client.expect("+PONG\r\n$4\r\naA b\r\n$4\r\nit's\r\n")
   })
 

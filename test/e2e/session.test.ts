@@ -83,7 +83,9 @@ test('counts cursors from 1 again after SESSION.CLOSE', async () => {
   const client = await server.connect(3)
   await client.call('BUCKET.CREATE', 'cursors')
   const query = async () => {
-    return ((await client.call('BUCKET.QUERY', 'cursors', '{}')) as Map<string, unknown>).get('cursor_id')
+    return ((await client.call('BUCKET.QUERY', 'cursors', '{}')) as Map<string, unknown>).get(
+      'cursor_id',
+    )
   }
   assert.equal([await query(), await query()], [1, 2])
   await client.call('SESSION.CLOSE')

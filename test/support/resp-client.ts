@@ -77,9 +77,7 @@ export class RespClient {
 
   /** As `call`, for a reply that is one bulk: its bytes. */
   async callBytes(...words: Word[]): Promise<Buffer> {
-    const { type, value } = await this.frame(...words)
-    if (!Buffer.isBuffer(value)) throw new ReplyError(`${type}${String(value)}, not a bulk`)
-    return value
+    return bytesOf(await this.frame(...words))
   }
 
   /** Sends a request that must fail. @returns `PREFIX text` */
@@ -184,6 +182,18 @@ export function encodeRequest(words: readonly Word[]): Buffer {
     parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n'))
   }
   return Buffer.concat(parts)
+}
+
+/** Elements of an aggregate. */
+export function elementsOf({ type, value }: Frame): readonly Frame[] {
+  if (Array.isArray(value)) return value
+  throw new ReplyError(`${type}${String(value)}, not an aggregate`)
+}
+
+/** Bytes of a bulk. */
+export function bytesOf({ type, value }: Frame): Buffer {
+  if (Buffer.isBuffer(value)) return value
+  throw new ReplyError(`${type}${String(value)}, not a bulk`)
 }
 
 /** A frame as plain data. @throws ReplyError  for an error */

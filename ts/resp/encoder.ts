@@ -50,7 +50,7 @@ export class Encoder {
         this.#bulk(data)
         return
       case 'binary':
-        this.#binary(expectString(data))
+        this.#binary(data instanceof Uint8Array ? data : expectString(data))
         return
       case 'encoded':
         this.#encoded(data)

@@ -16,9 +16,16 @@ unsafe extern "C" {
 }
 
 /// Called by Node when it loads the addon, once per environment.
+///
+/// # Safety
+///
+/// Both are the handles that Node passes, on the thread that it calls on.
 #[unsafe(no_mangle)]
-pub extern "C" fn napi_register_module_v1(env: *mut c_void, exports: *mut c_void) -> *mut c_void {
-    // SAFETY: both are the handles that Node passed, used on the thread it called us on.
+pub unsafe extern "C" fn napi_register_module_v1(
+    env: *mut c_void,
+    exports: *mut c_void,
+) -> *mut c_void {
+    // SAFETY: the caller's promise is the one that the C++ asks for.
     unsafe { kronotop_transport_init(env, exports) }
 }
 

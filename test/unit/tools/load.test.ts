@@ -140,13 +140,15 @@ test('writes nothing before it is told to', () => {
 
 test('goes on only with the same file and the same target', () => {
   writeFileSync(file, 'one\ntwo\n')
-  open().save()
+  const first = open()
+  first.advance({ offset: 4, lineNumber: 1 }, { inserted: 1, present: 0, skipped: 0 })
+  first.save()
   assert.match(
     refusal(() => open({ bucket: 'c' })),
     'a load of this file into b is unfinished',
   )
   assert.not.ok(open({ bucket: 'c', restart: true }).resumed)
-  writeFileSync(file, 'one\ntwo\nthree\n')
+  writeFileSync(file, 'one\nmended\n')
   assert.ok(open().resumed)
   writeFileSync(file, 'another\n')
   assert.match(

@@ -23,8 +23,8 @@ export interface TransportEvents {
    * Bytes `input[start, end)` are the unconsumed bytes of the connection so far, in order. They are
    * borrowed: valid during the call only.
    * @returns how many of them were consumed; the transport keeps the rest and presents it again,
-   *          in front of what arrives next. `expectBytes` of the handler may say how many bytes, from
-   *          the first unconsumed one, are needed before another call makes sense (0 = any).
+   *          in front of what arrives next. `expectBytes` of the handler may say how many bytes,
+   *          from the first unconsumed one, are needed before another call makes sense (0 = any).
    */
   onData(connection: ConnectionId, input: Buffer, start: number, end: number): number
   /** Unsent bytes fell under the low-water mark after `send` answered false. */
@@ -58,7 +58,7 @@ export interface ListenOptions {
 }
 
 export interface Transport {
-  /** Starts accepting. @returns the bound address. @throws with a one-line reason (port in use, …) */
+  /** Starts accepting. @returns the bound address. @throws with a one-line reason (port in use) */
   listen(): Promise<{ host: string; port: number }>
   /** The one output buffer of this transport: write reply bytes here, then `send` the slice.
    *  ORDER: no other `send` between the first byte of a slice and its own `send`. */
@@ -83,5 +83,5 @@ export interface Transport {
   close(): Promise<void>
 }
 
-/** Makes a transport. `node.ts` exports one; `native.ts` makes one from the loaded native module. */
+/** Makes a transport. `node.ts` exports one, `native.ts` makes one from the native module. */
 export type TransportFactory = (options: ListenOptions, events: TransportEvents) => Transport

@@ -41,7 +41,8 @@ const STATE = v.object({
 
 type State = v.InferOutput<typeof STATE>
 
-/** The beginning of the input identifies it when a load goes on. */
+/** The beginning of what was acknowledged identifies the input when a load goes on; what is
+ *  behind it may have been mended meanwhile. */
 const HEAD_BYTES = 65_536
 
 const SAVE_EVERY_MS = 250
@@ -51,6 +52,7 @@ export class Progress {
   readonly resumed: boolean
   #state: State
   #savedAt = 0
+  readonly #file: string
   readonly #path: string
 
   /** Opens the progress of an input, or begins a new one; nothing is written yet.
@@ -62,6 +64,7 @@ export class Progress {
     restart: boolean
   }) {
     const { file, bucket, namespace = null, restart } = options
+    this.#file = file
     this.#path = `${file}.kronotop-progress`
     const { size, mtimeMs } = statInput(file)
     this.sizeBytes = size
@@ -72,14 +75,13 @@ export class Progress {
       this.#state = earlier
       return
     }
-    const headBytes = Math.min(size, HEAD_BYTES)
     this.#state = {
       version: 1,
       bucket,
       namespace,
       second: Math.floor(mtimeMs / 1000) % 2 ** 32,
-      headBytes,
-      headHash: hashHead(file, headBytes),
+      headBytes: 0,
+      headHash: hashHead(file, 0),
       offset: 0,
       lineNumber: 0,
       inserted: 0,
@@ -117,6 +119,10 @@ export class Progress {
 
   /** ORDER: renamed into place, so that a crash leaves the old or the new state, never half. */
   save(): void {
+    const headBytes = Math.min(this.#state.offset, HEAD_BYTES)
+    if (headBytes > this.#state.headBytes) {
+      this.#state = { ...this.#state, headBytes, headHash: hashHead(this.#file, headBytes) }
+    }
     const fresh = `${this.#path}.new`
     writeFileSync(fresh, `${JSON.stringify(this.#state)}\n`)
     renameSync(fresh, this.#path)
@@ -142,8 +148,7 @@ function checkSame(
       `a load of this file into ${before} is unfinished: finish that, or use --restart`,
     )
   }
-  const shorter = now.size < Math.max(earlier.offset, earlier.headBytes)
-  if (shorter || hashHead(file, earlier.headBytes) !== earlier.headHash) {
+  if (now.size < earlier.offset || hashHead(file, earlier.headBytes) !== earlier.headHash) {
     throw new LoadError(`${file} has changed since its load began: use --restart`)
   }
 }

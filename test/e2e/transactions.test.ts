@@ -1,0 +1,268 @@
+/** BEGIN, COMMIT and ROLLBACK over ZMap, buckets and namespaces, from several connections. */
+import * as assert from 'uvu/assert'
+import { type Data, encodeRequest, type RespClient } from '../support/resp-client.js'
+import { serverSuite } from '../support/server-suite.js'
+
+const { server, test } = serverSuite('transactions')
+
+const CONFLICT = 'NOT_COMMITTED Transaction not committed due to conflict with another transaction'
+const NONE = 'TRANSACTION there is no transaction in progress.'
+
+async function pair(): Promise<[a: RespClient, b: RespClient]> {
+  return [await server.connect(), await server.connect()]
+}
+
+async function entries(client: RespClient, bucket: string, filter = '{}'): Promise<Data> {
+  const reply = (await client.call('BUCKET.QUERY', bucket, filter)) as Data[]
+  return reply[1]!
+}
+
+test('shows own writes inside, and all of them outside after the commit', async () => {
+  const [a, b] = await pair()
+  await a.call('ZSET', 'tx:old', 'before')
+  await a.call('BEGIN')
+  await a.call('ZSET', 'tx:new', '1')
+  await a.call('ZDEL', 'tx:old')
+  assert.is(await a.call('ZGET', 'tx:new'), '1')
+  assert.is(await a.call('ZGET', 'tx:old'), null)
+  assert.equal(await a.call('ZGETRANGE', 'tx:', 'tx;'), [['tx:new', '1']])
+  assert.equal(await b.call('ZGETRANGE', 'tx:', 'tx;'), [['tx:old', 'before']])
+  await a.exchange(['COMMIT'], '+OK\r\n')
+  assert.equal(await b.call('ZGETRANGE', 'tx:', 'tx;'), [['tx:new', '1']])
+})
+
+test('leaves nothing after ROLLBACK', async () => {
+  const [a, b] = await pair()
+  await a.call('SESSION.ATTRIBUTE', 'SET', 'input_type', 'json')
+  await a.call('BUCKET.CREATE', 'rolled')
+  await a.call('BEGIN')
+  await a.call('ZSET', 'rolled', '1')
+  await a.call('BUCKET.INSERT', 'rolled', 'DOCS', '{"n":1}')
+  assert.is(((await entries(a, 'rolled')) as Data[]).length, 1)
+  await a.exchange(['ROLLBACK'], '+OK\r\n')
+  assert.is(await a.error('ROLLBACK'), NONE)
+  for (const client of [a, b]) {
+    assert.is(await client.call('ZGET', 'rolled'), null)
+    assert.equal(await entries(client, 'rolled'), [])
+  }
+})
+
+test('commits ZMap, documents and several namespaces together', async () => {
+  const [a, b] = await pair()
+  await a.call('NAMESPACE', 'CREATE', 'shop.eu')
+  await a.call('NAMESPACE', 'CREATE', 'shop.audit')
+  await a.call('SESSION.ATTRIBUTE', 'SET', 'input_type', 'json')
+  await a.call('NAMESPACE', 'USE', 'shop.eu')
+  await a.call('BUCKET.CREATE', 'sales')
+  await a.call('BEGIN')
+  await a.call('ZSET', 'sold', '1')
+  await a.call('BUCKET.INSERT', 'sales', 'DOCS', '{"item":"lamp"}')
+  await a.call('NAMESPACE', 'USE', 'shop.audit')
+  await a.call('ZSET', 'last-sale', 'eu')
+  await b.call('NAMESPACE', 'USE', 'shop.audit')
+  assert.is(await b.call('ZGET', 'last-sale'), null)
+  const stamp = await a.callBytes('COMMIT', 'RETURNING', 'versionstamp')
+  assert.is(stamp.length, 10)
+  assert.is(await a.call('NAMESPACE', 'CURRENT'), 'shop.audit')
+  assert.is(await b.call('ZGET', 'last-sale'), 'eu')
+  await b.call('NAMESPACE', 'USE', 'shop.eu')
+  assert.is(await b.call('ZGET', 'sold'), '1')
+  assert.is(((await entries(b, 'sales')) as Data[]).length, 1)
+})
+
+test('lets the first committer win and ends the loser', async () => {
+  const [a, b] = await pair()
+  await a.call('ZSET', 'stock', '3')
+  await a.call('BEGIN')
+  assert.is(await a.call('ZGET', 'stock'), '3')
+  await b.call('ZSET', 'stock', '2')
+  await a.call('ZSET', 'stock', '1')
+  assert.is(await a.error('COMMIT'), CONFLICT)
+  assert.is(await a.error('COMMIT'), NONE)
+  assert.is(await a.call('ZGET', 'stock'), '2')
+})
+
+test('decides conflicts by what was read', async () => {
+  const [a, b] = await pair()
+  const cases: [reads: string[][], other: string[], outcome: string][] = [
+    [[['ZGET', 'c:x']], ['ZSET', 'c:x', '1'], CONFLICT],
+    [[['ZGET', 'c:none']], ['ZSET', 'c:none', '1'], CONFLICT],
+    [[['ZGET', 'c:y']], ['ZSET', 'c:z', '1'], 'OK'],
+    [[['ZSET', 'c:blind', 'a']], ['ZSET', 'c:blind', 'b'], 'OK'],
+    [[['ZGETRANGE', 'c:', 'c;']], ['ZSET', 'c:mid', '1'], CONFLICT],
+    [[['ZDEL', 'c:x']], ['ZSET', 'c:x', '2'], 'OK'],
+    [
+      [
+        ['ZSET', 'c:own', '1'],
+        ['ZGET', 'c:own'],
+      ],
+      ['ZSET', 'c:own', '2'],
+      'OK',
+    ],
+    [
+      [
+        ['SNAPSHOTREAD', 'ON'],
+        ['ZGET', 'c:x'],
+        ['SNAPSHOTREAD', 'OFF'],
+      ],
+      ['ZSET', 'c:x', '3'],
+      'OK',
+    ],
+  ]
+  for (const [steps, other, outcome] of cases) {
+    await a.call('BEGIN')
+    for (const step of steps) await a.call(...step)
+    await b.call(...other)
+    await a.call('ZSET', 'c;written', '1')
+    const { value } = await a.frame('COMMIT')
+    assert.is(value, outcome, JSON.stringify(steps))
+  }
+})
+
+test('never fails a commit that only read', async () => {
+  const [a, b] = await pair()
+  await a.call('BEGIN')
+  await a.call('ZGET', 'read')
+  await b.call('ZSET', 'read', '1')
+  assert.is(await a.call('COMMIT', 'returning', 'COMMITTED-VERSION'), -1)
+  await a.call('BEGIN')
+  await a.call('ZGET', 'read')
+  assert.is(
+    await a.error('COMMIT', 'RETURNING', 'versionstamp'),
+    'NO_COMMIT_VERSION Transaction is read-only and therefore does not have a commit version',
+  )
+  assert.is(await a.error('COMMIT'), NONE)
+})
+
+test('returns growing versions', async () => {
+  const [a] = await pair()
+  let last = Buffer.alloc(10)
+  let version = 0
+  for (let i = 0; i < 5; i++) {
+    await a.call('BEGIN')
+    await a.call('ZSET', 'growing', String(i))
+    const committed = Number(await a.call('COMMIT', 'RETURNING', 'committed-version'))
+    assert.ok(committed > version)
+    version = committed
+    await a.call('BEGIN')
+    await a.call('ZSET', 'growing', String(i))
+    const stamp = await a.callBytes('COMMIT', 'RETURNING', 'versionstamp')
+    assert.ok(stamp.compare(last) > 0 && stamp.readBigUInt64BE() > BigInt(version))
+    last = Buffer.from(stamp)
+  }
+})
+
+test('leaves the transaction open after a mistake', async () => {
+  const [a] = await pair()
+  const mistakes: [words: string[], error: string][] = [
+    [['COMMIT', 'now'], "ERR unknown subcommand: 'now'"],
+    [['COMMIT', 'Returning'], 'ERR No arguments given for Returning'],
+    [['COMMIT', 'RETURNING', 'x'], 'ERR Illegal argument: x'],
+    [['COMMIT', 'a', 'b', 'c'], "ERR wrong number of arguments for 'COMMIT' command"],
+    [['BEGIN', 'x'], "ERR wrong number of arguments for 'BEGIN' command"],
+  ]
+  for (const [words, error] of mistakes) assert.is(await a.error(...words), error)
+  await a.call('BEGIN')
+  await a.call('ZSET', 'kept', '1')
+  for (const [words, error] of mistakes) assert.is(await a.error(...words), error)
+  assert.is(await a.error('BEGIN'), 'TRANSACTION there is already a transaction in progress.')
+  assert.match(await a.error('ZGETRANGE', 'a', 'b', 'LIMIT', '-1'), /^RANGE_LIMITS_INVALID /)
+  assert.match(await a.error('BUCKET.QUERY', 'nosuch', '{}'), /^NOSUCHBUCKET /)
+  await a.exchange(['COMMIT'], '+OK\r\n')
+  assert.is(await a.call('ZGET', 'kept'), '1')
+})
+
+test('takes a whole transaction in one packet', async () => {
+  const [a, b] = await pair()
+  const requests = [
+    ['BEGIN'],
+    ['ZSET', 'piped:1', 'x'],
+    ['ZGET', 'piped:1'],
+    ['ZSET', 'piped:2', 'x'],
+    ['COMMIT'],
+    ['ZGET', 'piped:2'],
+    ['COMMIT'],
+  ]
+  a.write(Buffer.concat(requests.map(encodeRequest)))
+  await a.expect(`+OK\r\n+OK\r\n$1\r\nx\r\n+OK\r\n+OK\r\n$1\r\nx\r\n-${NONE}\r\n`)
+  assert.equal(await b.call('ZGETRANGE', 'piped:', 'piped;'), [
+    ['piped:1', 'x'],
+    ['piped:2', 'x'],
+  ])
+})
+
+test('keeps Redis data, namespaces and buckets out of it', async () => {
+  const [a, b] = await pair()
+  await a.call('BEGIN')
+  await a.call('SET', 'note', 'x')
+  await a.call('NAMESPACE', 'CREATE', 'made.inside')
+  await a.call('BUCKET.CREATE', 'made-inside')
+  await a.call('NAMESPACE', 'USE', 'made.inside')
+  await a.call('ZSET', 'k', 'v')
+  await a.call('ROLLBACK')
+  assert.is(await b.call('GET', 'note'), 'x')
+  assert.is(await b.call('NAMESPACE', 'EXISTS', 'made.inside'), 1)
+  assert.ok(((await b.call('BUCKET.LIST')) as Data[]).includes('made-inside'))
+  assert.is(await a.call('ZGET', 'k'), null)
+})
+
+test('answers versions and sizes', async () => {
+  const [a] = await pair()
+  assert.is(await a.error('GETREADVERSION'), NONE)
+  assert.is(await a.error('GETAPPROXIMATESIZE'), NONE)
+  await a.call('BEGIN')
+  const version = await a.call('GETREADVERSION')
+  assert.is(await a.call('GETREADVERSION'), version)
+  const before = Number(await a.call('GETAPPROXIMATESIZE'))
+  await a.call('ZSET', 'sized', 'x'.repeat(1000))
+  assert.ok(Number(await a.call('GETAPPROXIMATESIZE')) >= before + 1000)
+  assert.ok(Number(await a.call('TICK', 'fresh')) >= Number(version))
+  assert.is(await a.error('TICK', 'Stale'), "ERR illegal argument for TICK: 'Stale'")
+  assert.is(await a.error('SNAPSHOTREAD', 'x'), "ERR illegal argument for SNAPSHOTREAD: 'x'")
+})
+
+test('refuses what is too large, and a transaction that grew too old', async () => {
+  const [a] = await pair()
+  assert.is(
+    await a.error('ZSET', 'big', Buffer.alloc(100_001)),
+    'VALUE_TOO_LARGE Value length exceeds limit',
+  )
+  assert.is(
+    await a.error('ZSET', Buffer.alloc(10_001), 'x'),
+    'KEY_TOO_LARGE Key length exceeds limit',
+  )
+  await a.call('BEGIN')
+  for (let i = 0; i < 101; i++) await a.call('ZSET', `large:${i}`, Buffer.alloc(100_000))
+  assert.is(await a.error('COMMIT'), 'TRANSACTION_TOO_LARGE Transaction exceeds byte limit')
+  assert.is(await a.error('COMMIT'), NONE)
+  await a.call('BEGIN')
+  await a.call('ZGET', 'old')
+  await a.call('ZSET', 'old', '1')
+  await new Promise(resolve => setTimeout(resolve, 5_500))
+  assert.is(
+    await a.error('COMMIT'),
+    'TRANSACTIONOLD transaction is too old to perform reads or be committed',
+  )
+  assert.is(await a.call('ZGET', 'old'), null)
+})
+
+test('loses no increment of many clients that retry', async () => {
+  const clients = await Promise.all(Array.from({ length: 8 }, () => server.connect()))
+  await clients[0]!.call('ZSET', 'counter', '0')
+  const increments = 25
+  await Promise.all(
+    clients.map(async client => {
+      for (let done = 0; done < increments; ) {
+        await client.call('BEGIN')
+        const value = Number(await client.call('ZGET', 'counter'))
+        await client.call('ZSET', 'counter', String(value + 1))
+        const { type, value: reply } = await client.frame('COMMIT')
+        if (type === '+') done++
+        else assert.is(reply, CONFLICT)
+      }
+    }),
+  )
+  assert.is(await clients[0]!.call('ZGET', 'counter'), String(clients.length * increments))
+})
+
+test.run()
