@@ -39,7 +39,8 @@ function formatRecord(record: LogRecord): string {
   const fields = Object.entries(record)
     .filter(([name]) => !STANDARD_FIELDS.has(name))
     .map(([name, value]) => ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-  const head = `${timestamp(record.time)} [${level}] [${record.pid}] [kronotop]: ${record.msg ?? ''}`
+  const origin = `${timestamp(record.time)} [${level}] [${record.pid}] [kronotop]`
+  const head = `${origin}: ${record.msg ?? ''}`
   const trouble = record.err === undefined ? '' : `\n${record.err.stack ?? record.err.message}`
   return `${head}${fields.join('')}${trouble}\n`
 }

@@ -11,7 +11,8 @@ import { join } from 'node:path'
 const READY = 'Ready to accept connections'
 const HANG_LIMIT_MS = 60_000
 
-/** Starts the server, waits for its last banner line, stops it. @returns ms from spawn to that line */
+/** Starts the server, waits for its last banner line, stops it.
+ *  @returns ms from spawn to that line */
 async function timeStart(dataDir: string): Promise<number> {
   const startedAt = performance.now()
   const settings = [

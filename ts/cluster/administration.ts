@@ -40,18 +40,25 @@ export class Administration {
       if ((await tx.get(this.#keys.initialized)) !== undefined) {
         throw err('cluster has already been initialized')
       }
-      tx.set(this.#keys.version, Buffer.from(METADATA_VERSION))
-      tx.set(this.#keys.initialized, Buffer.of(1))
-      for (const kind of ['BUCKET', 'REDIS'] as const) {
-        for (let id = 0; id < shards[kind]; id++) {
-          this.#put(tx, kind, id, { primary: '', standbys: [], status: 'INOPERABLE' })
-        }
+      this.#putLayout(tx, shards, { primary: '', standbys: [], status: 'INOPERABLE' })
+    })
+  }
+
+  /** Does what is not done yet of: creating the layout, and making this member the primary of each
+   *  shard that has none. All in one transaction, so that an interrupted start leaves no shard
+   *  with a primary but without a status. */
+  async bootstrap(shards: Readonly<Record<ShardKind, number>>): Promise<void> {
+    await this.#change(async (tx, topology) => {
+      const own: RouteRecord = { primary: this.#self, standbys: [], status: 'READWRITE' }
+      if (!topology.initialized) return this.#putLayout(tx, shards, own)
+      for (const { kind, id, primary } of topology.routes) {
+        if (primary === '') this.#put(tx, kind, id, own)
       }
     })
   }
 
   /** Assigns the primary of one shard, or of all of a kind, in one transaction.
-   *  @throws RespError with the texts of spec/cluster.md §7 */
+   *  @throws RespError ERR invalid shard id, member not found, or why it must not change hands */
   async setPrimary(kind: ShardKind, selector: ShardSelector, member: string): Promise<void> {
     await this.#change(async (tx, topology) => {
       const memberId = resolveMemberId(member, topology.members.keys())
@@ -87,6 +94,14 @@ export class Administration {
     })
   }
 
+  #putLayout(tx: Tx, shards: Readonly<Record<ShardKind, number>>, record: RouteRecord): void {
+    tx.set(this.#keys.version, Buffer.from(METADATA_VERSION))
+    tx.set(this.#keys.initialized, Buffer.of(1))
+    for (const kind of ['BUCKET', 'REDIS'] as const) {
+      for (let id = 0; id < shards[kind]; id++) this.#put(tx, kind, id, record)
+    }
+  }
+
   #put(tx: Tx, kind: ShardKind, id: number, record: RouteRecord): void {
     tx.set(this.#keys.route(kind, id), Buffer.from(JSON.stringify(record)))
     tx.add(this.#keys.epoch(kind, id), ONE)
@@ -112,7 +127,7 @@ function select(topology: Topology, kind: ShardKind, selector: ShardSelector): R
   return found
 }
 
-/** The checks before a shard may change hands, in the order of spec/cluster.md §7. A primary may
+/** The checks before a shard may change hands; the first that fails is told. A primary may
  *  only be replaced by a standby that has caught up, and standbys come with replication. */
 function checkReassignment(topology: Topology, route: Route, memberId: string): void {
   if (!topology.members.has(route.primary)) throw err(`Member: ${route.primary} not registered`)

@@ -89,20 +89,13 @@ export class Cluster {
     this.#watching = this.routes.watch()
   }
 
-  /** Forms a one-member cluster: what an operator would do by hand, done when it is not done yet. */
+  /** Forms a one-member cluster: what an operator would do by hand, where it is not done yet. */
   async bootstrap(): Promise<void> {
-    const { config } = this.#parts
-    if (!this.initialized) {
-      await this.administration.initialize({
-        BUCKET: config.bucket.shards,
-        REDIS: config.redis.enabled ? config.redis.shards : 0,
-      })
-    }
-    for (const route of this.topology.routes) {
-      if (route.primary !== '') continue
-      await this.administration.setPrimary(route.kind, route.id, this.memberId)
-      await this.administration.setShardStatus(route.kind, route.id, 'READWRITE')
-    }
+    const { bucket, redis } = this.#parts.config
+    await this.administration.bootstrap({
+      BUCKET: bucket.shards,
+      REDIS: redis.enabled ? redis.shards : 0,
+    })
   }
 
   /** Stops following and marks this member STOPPED. */

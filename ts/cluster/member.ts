@@ -54,7 +54,7 @@ export function decodeMember(value: Buffer): MemberRecord {
 }
 
 /** Resolves a member argument: a full id, or a prefix of exactly four characters.
- *  @throws RespError with the texts of spec/cluster.md §2 */
+ *  @throws RespError ERR Invalid memberId: …, no member or more than one with that prefix */
 export function resolveMemberId(argument: string, registered: Iterable<string>): string {
   if (argument.length === 40) return argument
   if (argument.length !== 4) throw err(`Invalid memberId: ${argument}`)

@@ -20,7 +20,8 @@ export class Membership {
   readonly #options: MembershipOptions
   #record: MemberRecord | undefined
   #timer: NodeJS.Timeout | undefined
-  #beating: Promise<void> = Promise.resolve()
+  /** The heartbeat under way. */
+  #beating: Promise<void> | undefined
 
   constructor(store: Store, keys: ClusterKeys, options: MembershipOptions) {
     this.#store = store
@@ -40,7 +41,9 @@ export class Membership {
     this.#record = record
     await this.#beat()
     this.#timer = setInterval(() => {
-      this.#beating = this.#beat()
+      this.#beating ??= this.#beat().finally(() => {
+        this.#beating = undefined
+      })
     }, this.#options.intervalMs)
     this.#timer.unref()
   }

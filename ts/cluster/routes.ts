@@ -124,8 +124,10 @@ export class RouteTable implements ShardRoutes {
   readonly #listeners: Listener[] = []
   #topology = EMPTY
   #byKind = new Map<ShardKind, Map<number, ShardRoute>>()
-  #loading: Promise<void> | undefined
-  #loadAgain = false
+  /** The load that runs, or ran last; never rejects. */
+  #loading: Promise<void> = Promise.resolve()
+  /** The load behind it. */
+  #queued: Promise<void> | undefined
   #stopWatching: (() => void) | undefined
   #stopped = false
 
@@ -152,28 +154,29 @@ export class RouteTable implements ShardRoutes {
     this.#listeners.push(listener)
   }
 
-  /** Loads now, or once more behind a load in progress: the caller's own commit is always seen. */
+  /** Loads now, or behind a load in progress: the caller's own commit is always seen.
+   *  ORDER: a listener must not wait for it, since it waits for the listeners. */
   reload(): Promise<void> {
-    if (this.#loading !== undefined) {
-      this.#loadAgain = true
-      return this.#loading
-    }
-    this.#loading = this.#loadUntilQuiet().finally(() => {
-      this.#loading = undefined
+    this.#queued ??= this.#loading.then(() => {
+      this.#queued = undefined
+      const load = this.#load()
+      this.#loading = load.catch(() => {})
+      return load
     })
-    return this.#loading
+    return this.#queued
   }
 
   /** Follows the topology counter until `stop`. */
   async watch(): Promise<void> {
     while (!this.#stopped) {
+      // ORDER: the watch is set before the load, so a change between the two is not missed.
+      const watch = this.#store.watch(this.#keys.topology)
+      this.#stopWatching = watch.cancel
       try {
-        // ORDER: the watch is set before the load, so a change between the two is not missed.
-        const watch = this.#store.watch(this.#keys.topology)
-        this.#stopWatching = () => watch.cancel()
         await this.reload()
         await watch.promise
       } catch (cause) {
+        watch.cancel()
         if (this.#stopped) return
         this.#log.warn({ err: cause }, 'watching the topology failed; trying again')
         await new Promise(resolve => setTimeout(resolve, 250).unref())
@@ -184,16 +187,19 @@ export class RouteTable implements ShardRoutes {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#stopWatching?.()
+    await this.#queued?.catch(() => {})
     await this.#loading
   }
 
-  async #loadUntilQuiet(): Promise<void> {
-    do {
-      this.#loadAgain = false
-      const topology = await this.#store.transact(tx => loadTopology(tx, this.#keys, this.#self))
-      this.#replace(topology)
-      for (const listener of this.#listeners) await listener()
-    } while (this.#loadAgain)
+  async #load(): Promise<void> {
+    this.#replace(await this.#store.transact(tx => loadTopology(tx, this.#keys, this.#self)))
+    for (const listener of this.#listeners) {
+      try {
+        await listener()
+      } catch (cause) {
+        this.#log.error({ err: cause }, 'following the routes failed')
+      }
+    }
   }
 
   #replace(topology: Topology): void {

@@ -6,7 +6,7 @@
 import { err, RespError } from '../error.js'
 import { addon, nativeReason, type PreparedDocuments } from '../native.js'
 import { primaryKey } from '../store/keyspace.js'
-import { packPointer } from '../store/pointer.js'
+import { type Pointer, packPointer } from '../store/pointer.js'
 import type { Tx } from '../store/tx.js'
 import { checksumAt, type Locations, lengthAt, positionAt, segmentAt } from '../volume/locations.js'
 import type { ShardRoutes } from '../volume/shard-routes.js'
@@ -15,12 +15,21 @@ import type { Volumes } from '../volume/volumes.js'
 import { type Bucket, openBucket } from './buckets.js'
 import type { Cursor } from './cursors.js'
 import { planFilter } from './plan.js'
-import { type Match, type ScanBatch, scanBatch } from './scan.js'
+import { type ScanBatch, scanBatch } from './scan.js'
 
 /** Documents of one INSERT at most. */
 export const INSERT_LIMIT = 65_535
 
 const ID_BYTES = 12
+
+/** Refusals that concern a document of the user's. */
+const DOCUMENT_CODES: ReadonlySet<string> = new Set([
+  'INVALID_JSON',
+  'INVALID_BSON',
+  'ID_TYPE',
+  'TOO_DEEP',
+  'TOO_LARGE',
+])
 
 export interface DocumentsParts {
   readonly volumes: Volumes
@@ -32,28 +41,52 @@ export interface ReadOptions {
   readonly planned: () => void
 }
 
-/** Documents on their way in: converted, checked, and appended at most once. */
-export interface Insertion {
-  readonly prepared: PreparedDocuments
-  readonly count: number
-  /** Where the bodies lie, once they do; a retried transaction does not append them again. */
-  appended: { readonly volume: Volume; readonly locations: Locations } | undefined
-}
+/**
+ * Documents on their way in. A transaction that is retried goes on with what the attempt before it
+ * found out: the same ids, and bodies that are appended once.
+ */
+export class Insertion {
+  readonly #documents: Buffer[]
+  readonly #isJson: boolean
+  #prepared: PreparedDocuments | undefined
+  #appended: { volume: Volume; epoch: bigint; locations: Locations } | undefined
 
-/** Converts and checks documents, and gives each its `_id`.
- *  @throws RespError ERR _id field must be of type ObjectId, DUPLICATEKEY, ERR <parser text> */
-export function prepareInsertion(documents: Buffer[], isJson: boolean): Insertion {
-  if (documents.length > INSERT_LIMIT) {
-    throw err('too many entries in a single transaction')
+  /** @param documents  borrowed until the insertion is over */
+  constructor(documents: Buffer[], isJson: boolean) {
+    this.#documents = documents
+    this.#isJson = isJson
   }
-  const prepared = prepare(documents, isJson)
-  const seen = new Set<string>()
-  for (let i = 0; i < documents.length; i++) {
-    const id = idAt(prepared, i).toString('hex')
-    if (seen.has(id)) throw duplicateId(id)
-    seen.add(id)
+
+  get count(): number {
+    return this.#documents.length
   }
-  return { prepared, count: documents.length, appended: undefined }
+
+  /** The documents, converted and checked, each with its `_id`.
+   *  @throws RespError ERR _id field must be of type ObjectId, DUPLICATEKEY, ERR <parser text> */
+  prepare(): PreparedDocuments {
+    if (this.#prepared !== undefined) return this.#prepared
+    if (this.count > INSERT_LIMIT) throw err('too many entries in a single transaction')
+    const prepared = prepare(this.#documents, this.#isJson)
+    const seen = new Set<string>()
+    for (let i = 0; i < this.count; i++) {
+      const id = idAt(prepared, i).toString('hex')
+      if (seen.has(id)) throw duplicateId(id)
+      seen.add(id)
+    }
+    this.#prepared = prepared
+    return prepared
+  }
+
+  /** Where the bodies lie. They are written again when the volume was opened again meanwhile:
+   *  another primary may have used their places. */
+  async append(volume: Volume): Promise<Locations> {
+    const { epoch } = volume
+    if (this.#appended?.volume !== volume || this.#appended.epoch !== epoch) {
+      const { bodies, lengths } = this.prepare()
+      this.#appended = { volume, epoch, locations: await volume.append(bodies, lengths) }
+    }
+    return this.#appended.locations
+  }
 }
 
 export class Documents {
@@ -82,19 +115,16 @@ export class Documents {
   async insert(tx: Tx, bucket: Bucket, insertion: Insertion): Promise<void> {
     const volume = this.#localVolume(bucket)
     volume.checkWritable()
-    const { prepared, count } = insertion
+    const { count } = insertion
+    const prepared = insertion.prepare()
     const keys = Array.from({ length: count }, (_, i) => {
       return primaryKey(bucket.data, idAt(prepared, i))
     })
     const existing = await Promise.all(keys.map(key => tx.get(key)))
     const taken = existing.findIndex(value => value !== undefined)
     if (taken !== -1) throw duplicateId(idAt(prepared, taken).toString('hex'))
-    insertion.appended ??= {
-      volume,
-      locations: await volume.append(prepared.bodies, prepared.lengths),
-    }
-    const { locations } = insertion.appended
-    const writes = insertion.appended.volume.stage(tx)
+    const locations = await insertion.append(volume)
+    const writes = volume.stage(tx)
     for (let i = 0; i < count; i++) {
       tx.set(keys[i]!, pointerOf(volume.shard, locations, i))
       writes.append(bucket.prefix, idAt(prepared, i), locations, i)
@@ -133,17 +163,21 @@ export class Documents {
     planned: () => void,
   ): Promise<{ bucket: Bucket; batch: ScanBatch }> {
     const { bucket, batch } = await this.read(tx, cursor, { format: 'ids', planned })
-    for (const match of batch.matches) this.#deleteOne(tx, bucket, match)
+    // ORDER: all checks before the first change, so that a refusal leaves an open transaction as it
+    // was.
+    const writes = batch.matches.map(({ pointer }) => this.#volumeOf(pointer).stage(tx))
+    for (const [i, { key, pointer }] of batch.matches.entries()) {
+      tx.clear(key)
+      const { segment, position, length, crc32c } = pointer
+      writes[i]!.release(bucket.prefix, Uint32Array.of(segment, position, length, crc32c), 0)
+    }
     return { bucket, batch }
   }
 
-  #deleteOne(tx: Tx, bucket: Bucket, { key, pointer }: Match): void {
-    const volume = this.#volumes.find('BUCKET', pointer.shard)
-    if (volume === undefined) throw this.#reject(pointer.shard)
-    tx.clear(key)
-    const { segment, position, length, crc32c } = pointer
-    const location = Uint32Array.of(segment, position, length, crc32c)
-    volume.stage(tx).release(bucket.prefix, location, 0)
+  #volumeOf({ shard }: Pointer): Volume {
+    const volume = this.#volumes.find('BUCKET', shard)
+    if (volume === undefined) throw this.#reject(shard)
+    return volume
   }
 
   /** The volume of the first bucket shard that this member is primary of. */
@@ -179,7 +213,9 @@ function prepare(documents: Buffer[], isJson: boolean): PreparedDocuments {
   try {
     return addon.prepareInsert(documents, isJson)
   } catch (cause) {
-    throw err(nativeReason(cause)?.message ?? 'the document is malformed', { cause })
+    const reason = nativeReason(cause)
+    if (reason === undefined || !DOCUMENT_CODES.has(reason.code)) throw cause
+    throw err(reason.message, { cause })
   }
 }
 

@@ -1,4 +1,4 @@
-/** The filter of a query as a tree. TypeScript parses and plans; it never compares values itself. */
+/** The filter of a query as a tree. TypeScript parses and plans; it never compares values. */
 
 export type CompareOperator = 'eq' | 'ne' | 'gt' | 'gte' | 'lt' | 'lte'
 

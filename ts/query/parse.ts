@@ -1,5 +1,5 @@
 /**
- * BQL: the filter argument to a tree. The grammar and every error text are in spec/bucket-bql.md §1.
+ * BQL: the filter argument to a tree, which has one node for each operator.
  *
  * An object behind a path is always read as operators; there is no whole-document equality.
  */
@@ -73,7 +73,7 @@ export function decodeArgument(argument: Buffer): Document {
 }
 
 /** Parses a filter argument: JSON text or a BSON document.
- *  @throws RespError with the texts of spec/bucket-bql.md §1 */
+ *  @throws RespError ERR BQL parse error: <what is wrong>, ERR Invalid logical plan: … */
 export function parseFilter(argument: Buffer): Filter {
   return parseClauses(decodeArgument(argument))
 }

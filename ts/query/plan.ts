@@ -1,7 +1,9 @@
 /**
  * From a filter to the way it is executed: single documents by `_id`, a range of `_id`s, or all of
- * them. INVARIANT: a plan only narrows what is read; the whole filter is evaluated on every document
- * read, so any plan gives what a full scan gives.
+ * them.
+ *
+ * INVARIANT: a plan only narrows what is read; the whole filter is evaluated on every document
+ * that is read, so any plan gives what a full scan gives.
  */
 
 import { ObjectId } from 'bson'

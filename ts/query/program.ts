@@ -25,7 +25,8 @@ export function compileProgram(filter: Filter): FilterHandle | null {
   } catch (cause) {
     const reason = nativeReason(cause)
     if (reason === undefined || !OPERAND_CODES.has(reason.code)) throw cause
-    throw err(`BQL parse error: ${reason.message}`, { cause })
+    // The texts of the crate are whole, `BQL parse error: …` included where it belongs.
+    throw err(reason.message, { cause })
   }
 }
 

@@ -12,18 +12,21 @@ import { type Pointer, unpackPointer } from '../store/pointer.js'
 import type { Tx } from '../store/tx.js'
 import { type MaybePromise, type PackedRange, StreamingMode } from '../store/types.js'
 
-/** What ends a batch that found too little: entries examined, and the age of the scan. */
+/** What ends a batch early: entries examined, the age of the scan, bytes found. */
 const BUDGET_ENTRIES = 50_000
 const BUDGET_MS = 4_000
+const BUDGET_BYTES = 64 * 1024 * 1024
 
-/** Entries of one range read: grows from the number wanted. */
-const CHUNK_MIN = 100
+/** Entries of one range read: grows from the number wanted. With a filter, more than those have
+ *  to be read as a rule. */
+const CHUNK_FILTERED_MIN = 100
 const CHUNK_SECOND = 1_000
 const CHUNK_GROWTH = 1.5
 const CHUNK_MAX = 10_000
 
-/** Chunks up to this many entries are scanned on this thread. */
+/** Chunks of at most so many entries and bytes of documents are scanned on this thread. */
 const INLINE_ENTRIES = 256
+const INLINE_BYTES = 1024 * 1024
 
 const ID_BYTES = 12
 
@@ -62,8 +65,10 @@ export async function scanBatch(tx: Tx, request: ScanRequest): Promise<ScanBatch
   const startedAt = performance.now()
   let position = request.begin
   let found = 0
+  let foundBytes = 0
   let examined = 0
-  let chunk = Math.max(CHUNK_MIN, Math.min(request.limit, CHUNK_MAX))
+  let chunk = Math.min(request.limit, CHUNK_MAX)
+  if (request.filter !== null) chunk = Math.max(chunk, CHUNK_FILTERED_MIN)
   while (found < request.limit && examined < BUDGET_ENTRIES) {
     const limit = Math.min(chunk, BUDGET_ENTRIES - examined)
     const range = await readChunk(tx, request, position, limit)
@@ -72,10 +77,11 @@ export async function scanBatch(tx: Tx, request: ScanRequest): Promise<ScanBatch
     parts.push(part)
     if (request.format === 'ids') collectMatches(range, part.matches, matches)
     found += part.ends.length
+    foundBytes += part.payload.length
     examined += part.examined
     position = keyAfter(keyAt(range, part.examined - 1))
     if (part.examined === range.count && !range.more) break
-    if (performance.now() - startedAt > BUDGET_MS) break
+    if (foundBytes >= BUDGET_BYTES || performance.now() - startedAt > BUDGET_MS) break
     chunk = Math.min(Math.max(CHUNK_SECOND, Math.floor(chunk * CHUNK_GROWTH)), CHUNK_MAX)
   }
   return { ...joinParts(parts), matches, position }
@@ -100,13 +106,21 @@ function scanChunk(
   const { context, filter, format } = request
   const options = { count: range.count, idOffset: -ID_BYTES, format, maxResults }
   try {
-    if (range.count <= INLINE_ENTRIES) return context.scan(range.data, filter, options)
+    if (isScannedInline(range)) return context.scan(range.data, filter, options)
     return context.scanAsync(range.data, filter, options).catch(cause => {
       throw scanError(cause, range)
     })
   } catch (cause) {
     throw scanError(cause, range)
   }
+}
+
+function isScannedInline(range: PackedRange): boolean {
+  if (range.count > INLINE_ENTRIES) return false
+  let bytes = 0
+  const reader = new PackedReader(range)
+  while (reader.next()) bytes += unpackPointer(reader.value).length
+  return bytes <= INLINE_BYTES
 }
 
 /** A document whose bytes are damaged is named by its id; anything else is unexpected here. */

@@ -80,7 +80,7 @@ export class Redis {
     for (const { syncer } of this.#shards.values()) await syncer?.stop()
   }
 
-  /** Slot of a request's keys, after all checks of spec/redis.md §2.
+  /** Slot of a request's keys: one for all of them, of a shard that serves the request.
    *  @throws RespError CROSSSLOT, MOVED, ERR shard id: … */
   admit(
     frame: KeyedFrame,

@@ -79,8 +79,8 @@ export class Context {
 
   /**
    * Runs `body` in the session's open transaction, or else in one of its own that is committed
-   * when the body changed something (or watches) and dropped when not. Conflicts of an own transaction are
-   * retried. A body that answers at once and changes nothing is answered at once.
+   * when the body changed something (or watches) and dropped when not. Conflicts of an own
+   * transaction are retried. A body that answers at once and changes nothing is answered at once.
    * @throws RespError of the body, or of the commit; an own transaction is rolled back then, an
    *         open one stays as it is
    */

@@ -1,5 +1,5 @@
 /**
- * Database errors as clients see them. The table is the contract (spec: transactions, section 5):
+ * Database errors as clients see them. The table is the contract:
  * a code it does not list becomes `ERR` and the native description with a small first letter.
  */
 

@@ -1,6 +1,6 @@
 /**
  * The change log of a volume: what each commit appended and released, in commit order. Its key is
- * stamped at commit (`V 04 versionstamp userVersion`), so nothing reads it back inside a transaction.
+ * stamped at commit (`V 04 versionstamp userVersion`), so no transaction reads its own back.
  *
  *     value = record…        record (17 bytes, big-endian):
  *     [ kind u8 | segment u32 | position u32 | length u32 | crc32c u32 ]
@@ -37,7 +37,7 @@ export class ChangeCollector {
     this.#used = this.#buffer.writeUInt32BE(checksumAt(locations, i), at)
   }
 
-  /** The values to store, each of at most CHANGES_PER_VALUE records, in the order of the changes. */
+  /** The values to store, of CHANGES_PER_VALUE records at most, in the order of the changes. */
   *values(): Generator<Buffer> {
     const step = CHANGE_BYTES * CHANGES_PER_VALUE
     for (let at = 0; at < this.#used; at += step) {

@@ -13,7 +13,7 @@ export function volumeName(kind: ShardKind, shard: number): string {
   return `${kind.toLowerCase()}-shard-${shard}`
 }
 
-/** @throws RespError with the text of spec/volume.md for each malformed part */
+/** @throws RespError ERR invalid volume name | shard kind | shard id: <the part> */
 export function parseVolumeName(name: string): { kind: ShardKind; shard: number } {
   const parts = name.split('-')
   const [kindText, middle, shardText] = parts

@@ -16,7 +16,7 @@ export interface ShardRoute {
   readonly status: ShardStatus
   /** This member is the primary. */
   readonly local: boolean
-  /** Client-port `host:port` of the primary; empty when none is assigned or it is not registered. */
+  /** Client-port `host:port` of the primary; empty when none is assigned or registered. */
   readonly primaryAddress: string
   /**
    * Key of the ownership epoch (8 bytes little-endian, bumped by every route, shard-status and

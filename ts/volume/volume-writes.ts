@@ -46,6 +46,8 @@ interface Balance {
 export class VolumeWrites {
   readonly #tx: Tx
   readonly #volume: WritableVolume
+  /** The epoch of the appends; a volume that was opened again meanwhile has another. */
+  readonly #epoch: bigint
   readonly #changes = new ChangeCollector()
   readonly #accounting = new Map<string, Balance>()
   /** Segments appended to -> end of the last appended byte. */
@@ -54,6 +56,7 @@ export class VolumeWrites {
   constructor(tx: Tx, volume: WritableVolume) {
     this.#tx = tx
     this.#volume = volume
+    this.#epoch = volume.epoch
     tx.beforeCommit(() => this.#seal())
   }
 
@@ -69,7 +72,7 @@ export class VolumeWrites {
     this.#tails.set(segment, Math.max(this.#tails.get(segment) ?? 0, position + length))
   }
 
-  /** Records that location `i` is no longer the owner's: its bytes are garbage from the commit on. */
+  /** Records that location `i` is no longer the owner's: garbage from the commit on. */
   release(prefix: Buffer, locations: Locations, i: number): void {
     const segment = segmentAt(locations, i)
     this.#tx.clear(volumeEntryKey(this.#volume.prefix, segment, positionAt(locations, i)))
@@ -95,7 +98,7 @@ export class VolumeWrites {
       Promise.all(segments.map(segment => this.#isRegistered(segment))),
       segments.length === 0 ? undefined : this.#volume.flush(),
     ])
-    if (epoch?.readBigInt64LE() !== this.#volume.epoch) await this.#volume.ownershipChanged()
+    if (epoch?.readBigInt64LE() !== this.#epoch) await this.#volume.ownershipChanged()
     const gone = registrations.indexOf(false)
     if (gone !== -1) {
       throw new RespError('ERR', `Segment with id: '${segments[gone]}' could not be found`)

@@ -70,7 +70,9 @@ export class Volume implements WritableVolume {
   #status: VolumeStatus = 'READWRITE'
   #epoch = -1n
   #activeSegment = -1
-  #rolling: Promise<void> | undefined
+  #rolling: Promise<boolean> | undefined
+  /** Ends when nobody opens the volume or makes a segment: the two must not overlap. */
+  #exclusive: Promise<unknown> = Promise.resolve()
   readonly #registeredAt = new Map<number, bigint>()
 
   constructor(route: ShardRoute, parts: VolumeParts) {
@@ -99,16 +101,18 @@ export class Volume implements WritableVolume {
    * Opens the volume for writing, or again after its shard's ownership changed.
    * ORDER: the epoch is bumped first and the tail is read then, so that a commit still in flight
    * from an earlier incarnation can't land behind the tail.
+   * @param routeEpoch  epoch of the route that says that this member is the primary
+   * @returns false, without effect, when the ownership changed after that route was read
    */
-  async open(): Promise<void> {
-    this.#epoch = await this.#store.transact(async tx => {
-      const stored = await tx.get(this.epochKey)
-      const next = (stored?.readBigInt64LE() ?? 0n) + 1n
-      const value = Buffer.allocUnsafe(8)
-      value.writeBigInt64LE(next)
-      tx.set(this.epochKey, value)
-      return next
+  open(routeEpoch: bigint): Promise<boolean> {
+    return this.#exclusively(() => this.#open(routeEpoch))
+  }
+
+  async #open(routeEpoch: bigint): Promise<boolean> {
+    const isOwner = await this.#store.transact(tx => this.#bumpEpoch(tx, routeEpoch), {
+      idempotent: true,
     })
+    if (!isOwner) return false
     const registered = await this.#loadSegments()
     const missing = registered.filter(({ segment, tail }) => !this.#openFile(segment, tail))
     for (const { segment } of missing) {
@@ -117,9 +121,21 @@ export class Volume implements WritableVolume {
     if (missing.length > 0) this.#status = 'INOPERABLE'
     this.#removeStrayFiles(new Set(registered.map(({ segment }) => segment)))
     const last = registered.at(-1)
-    if (last === undefined || this.#status === 'INOPERABLE') return
-    this.handle.activate(last.segment, last.tail)
-    this.#activeSegment = last.segment
+    if (last !== undefined && this.#status !== 'INOPERABLE') {
+      this.handle.activate(last.segment, last.tail)
+      this.#activeSegment = last.segment
+    }
+    this.#epoch = routeEpoch + 1n
+    return true
+  }
+
+  async #bumpEpoch(tx: Tx, routeEpoch: bigint): Promise<boolean> {
+    const stored = await tx.get(this.epochKey)
+    if (stored?.readBigInt64LE() !== routeEpoch) return false
+    const value = Buffer.allocUnsafe(8)
+    value.writeBigInt64LE(routeEpoch + 1n)
+    tx.set(this.epochKey, value)
+    return true
   }
 
   /** Writes bodies to the active segment, making further segments as needed.
@@ -127,7 +143,7 @@ export class Volume implements WritableVolume {
    *  @param lengths  one a body, adding up to `bodies`
    *  @returns        one location a body, in order
    *  ORDER           the bytes are written, not flushed: the commit of a transaction that stages
-   *                  them flushes
+   *                  them flushes. They count only while `epoch` is what it was before the call
    *  @throws RespError ERR Volume: <n> is read-only, VOLUMEFAILED, … */
   append(bodies: Buffer, lengths: Uint32Array): MaybePromise<Locations> {
     this.checkWritable()
@@ -149,7 +165,7 @@ export class Volume implements WritableVolume {
     return writes
   }
 
-  /** @throws RespError with the texts of spec/volume.md §3 and spec/cluster.md §6 */
+  /** @throws RespError ERR Volume: <name> is read-only | is inoperable, ERR shard id: <n> … */
   checkWritable(): void {
     if (this.#status === 'READONLY') throw err(`Volume: ${this.name} is read-only`)
     if (this.#status === 'INOPERABLE') throw err(`Volume: ${this.name} is inoperable`)
@@ -180,7 +196,7 @@ export class Volume implements WritableVolume {
   }
 
   /** Reads bodies, back to back, in the order of the locations.
-   *  @throws RespError CORRUPTED, OUTOFBOUND, … */
+   *  @throws RespError ERR Volume <n> is closed., or what native code threw */
   read(locations: Locations): Buffer {
     try {
       return this.handle.read(locations)
@@ -211,26 +227,42 @@ export class Volume implements WritableVolume {
 
   /** Flushes and releases the files. The volume is of no use afterwards. */
   async close(): Promise<void> {
-    await this.flush()
-    this.handle.close()
+    try {
+      await this.flush()
+    } finally {
+      this.handle.close()
+    }
   }
 
   async #describeSegment(tx: Tx, segment: number, tail: number): Promise<SegmentDescription> {
     let cardinality = 0n
     let usedBytes = 0n
     const { begin, end } = accountingRange(this.prefix, segment)
-    for (const { key, value } of unpack(await tx.getRange(begin, end, { snapshot: true }))) {
+    for (const { key, value } of unpack(await tx.getRangeAll(begin, end, { snapshot: true }))) {
       if (key.at(-1) === Accounting.cardinality) cardinality += value.readBigInt64LE()
       else usedBytes += value.readBigInt64LE()
     }
-    const size = this.handle.fileSize(segment)
-    const garbage = tail - Number(usedBytes)
+    const { size, end: writtenEnd } = this.#fileExtent(segment, tail)
+    const garbage = writtenEnd - Number(usedBytes)
     return {
       size,
-      freeBytes: size - tail,
+      freeBytes: size - writtenEnd,
       usedBytes: Number(usedBytes),
       garbagePercentage: size === 0 ? 0 : (garbage / size) * 100,
       cardinality: Number(cardinality),
+    }
+  }
+
+  /** Size of a segment's file, and the end of its bytes: of those of aborted transactions too. */
+  #fileExtent(segment: number, tail: number): { size: number; end: number } {
+    const written = this.handle.tail
+    const end = written?.segment === segment ? Math.max(tail, written.position) : tail
+    try {
+      return { size: this.handle.fileSize(segment), end }
+    } catch (cause) {
+      // Its file is missing, so the volume is INOPERABLE.
+      if (nativeReason(cause)?.code === 'UNKNOWN_SEGMENT') return { size: end, end }
+      throw this.#toError(cause)
     }
   }
 
@@ -266,32 +298,45 @@ export class Volume implements WritableVolume {
   /** Makes the next segment active, unless somebody did meanwhile. One at a time. */
   async #rollOver(full: number): Promise<void> {
     if (this.#activeSegment !== full) return
-    this.#rolling ??= this.#createSegment(full + 1).finally(() => {
+    this.#rolling ??= this.#exclusively(() => this.#createSegment(full + 1)).finally(() => {
       this.#rolling = undefined
     })
-    await this.#rolling
+    if (!(await this.#rolling)) await this.ownershipChanged()
   }
 
-  /** ORDER: file durable -> registered -> active. A crash in between leaves a file that is reused. */
-  async #createSegment(segment: number): Promise<void> {
+  /** ORDER: file durable -> registered -> active. A crash in between leaves a file that is reused.
+   *  @returns false when this volume is not the one that may write any more */
+  async #createSegment(segment: number): Promise<boolean> {
+    if (this.#activeSegment >= segment) return true
     try {
       this.handle.createSegment(segment)
     } catch (cause) {
       throw this.#toError(cause)
     }
-    await this.#store.transact(
-      async tx => {
-        const epoch = await tx.get(this.epochKey)
-        if (epoch?.readBigInt64LE() !== this.#epoch) await this.ownershipChanged()
-        const registration = { size: this.segmentSizeBytes, createdAtMs: Date.now() }
-        tx.set(segmentKey(this.prefix, segment), Buffer.from(JSON.stringify(registration)))
-        tx.afterCommit(({ version }) => this.#registeredAt.set(segment, version))
-      },
-      { idempotent: true },
-    )
+    const isRegistered = await this.#store.transact(tx => this.#register(tx, segment), {
+      idempotent: true,
+    })
+    if (!isRegistered) return false
     this.handle.activate(segment, 0)
     this.#activeSegment = segment
     this.#log.info({ volume: this.name, segment }, 'segment created')
+    return true
+  }
+
+  async #register(tx: Tx, segment: number): Promise<boolean> {
+    const epoch = await tx.get(this.epochKey)
+    if (epoch?.readBigInt64LE() !== this.#epoch) return false
+    const registration = { size: this.segmentSizeBytes, createdAtMs: Date.now() }
+    tx.set(segmentKey(this.prefix, segment), Buffer.from(JSON.stringify(registration)))
+    tx.afterCommit(({ version }) => this.#registeredAt.set(segment, version))
+    return true
+  }
+
+  /** ORDER: `work` must not wait for the routes, whose listeners open volumes. */
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#exclusive.then(work, work)
+    this.#exclusive = done
+    return done
   }
 
   #openFile(segment: number, tail: number): boolean {
@@ -330,7 +375,7 @@ export class Volume implements WritableVolume {
     const found: { segment: number; tail: number }[] = []
     const { begin, end } = segmentsRange(this.prefix)
     const idAt = begin.length
-    for (const { key, value } of unpack(await tx.getRange(begin, end, { snapshot: true }))) {
+    for (const { key, value } of unpack(await tx.getRangeAll(begin, end, { snapshot: true }))) {
       const segment = key.readUInt32BE(idAt)
       const last = found.at(-1)
       // A segment's tail key is longer than its registration's and sorts right behind it.

@@ -77,49 +77,56 @@ export class Volumes {
     const all = [...routes.shards('BUCKET'), ...routes.shards('REDIS')]
     for (const route of all) {
       const name = volumeName(route.kind, route.id)
-      const volume = this.#open.get(name)
-      if (!route.local) {
-        if (volume !== undefined) await this.#close(name)
-      } else if (volume === undefined) {
-        await this.#openVolume(name, route)
-      } else if (route.epoch > volume.epoch) {
-        await volume.open()
+      try {
+        await this.#applyRoute(name, route)
+      } catch (cause) {
+        // It is left out, or stays as it was, until the routes change again; the others serve.
+        this.#parts.log.error({ err: cause, volume: name }, 'a volume could not be opened')
       }
     }
   }
 
-  /** A volume that cannot be opened is left out, loudly: the other shards go on serving. */
+  async #applyRoute(name: string, route: ShardRoute): Promise<void> {
+    const volume = this.#open.get(name)
+    if (!route.local) {
+      if (volume !== undefined) await this.#close(name)
+    } else if (volume === undefined) {
+      await this.#openVolume(name, route)
+    } else if (route.epoch > volume.epoch && !(await volume.open(route.epoch))) {
+      this.#reloadRoutes()
+    }
+  }
+
+  /** ORDER: not awaited, because the routes wait for their listeners. */
+  #reloadRoutes(): void {
+    const { routes, log } = this.#parts
+    routes.reload().catch(cause => log.warn({ err: cause }, 'loading the routes failed'))
+  }
+
   async #openVolume(name: string, route: ShardRoute): Promise<void> {
-    const { store, config, log } = this.#parts
+    const { store, config } = this.#parts
     const kind = route.kind.toLowerCase()
     const settings = route.kind === 'BUCKET' ? config.bucket.volume : config.redis.volume
     const shards = join(this.#parts.memberDirectory, kind, 'shards')
     const directory = join(shards, String(route.id), 'segments')
+    const path = ['volumes', kind, String(route.id)] as const
+    const prefix = await openClusterDirectory(store, config.cluster.name, ...path)
+    const segmentSizeBytes = settings.segment_size
+    const handle = addon.VolumeHandle.open(directory, {
+      segmentSize: segmentSizeBytes,
+      preallocateBytes: config.volume.preallocate_bytes,
+    })
+    const parts = { ...this.#parts, prefix, handle, directory, segmentSizeBytes }
+    const volume = new Volume(route, parts)
+    let isOpen = false
     try {
-      const handle = addon.VolumeHandle.open(directory, {
-        segmentSize: settings.segment_size,
-        preallocateBytes: config.volume.preallocate_bytes,
-      })
-      const volume = new Volume(route, {
-        ...this.#parts,
-        prefix: await openClusterDirectory(
-          store,
-          config.cluster.name,
-          'volumes',
-          kind,
-          String(route.id),
-        ),
-        handle,
-        directory,
-        segmentSizeBytes: settings.segment_size,
-        log,
-      })
-      await volume.open()
-      this.#open.set(name, volume)
-      if (route.kind === 'BUCKET') this.scanContext.setVolume(route.id, handle)
-    } catch (cause) {
-      log.error({ err: cause, volume: name }, 'a volume could not be opened')
+      isOpen = await volume.open(route.epoch)
+    } finally {
+      if (!isOpen) handle.close()
     }
+    if (!isOpen) return this.#reloadRoutes()
+    this.#open.set(name, volume)
+    if (route.kind === 'BUCKET') this.scanContext.setVolume(route.id, handle)
   }
 
   async #close(name: string): Promise<void> {

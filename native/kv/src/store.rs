@@ -88,13 +88,23 @@ impl Store {
 impl Inner {
     fn close(&self) -> Result<()> {
         let Some(running) = self.running.lock().take() else { return Ok(()) };
-        let shared = &self.shared;
+        let shared = Arc::clone(&self.shared);
         shared.queue.lock().closed = true;
         shared.queue_changed.notify_all();
         let here = thread::current().id();
-        for thread in running.threads {
-            // The last clone may be dropped inside a call-back: that thread ends after it.
-            if thread.thread().id() != here && thread.join().is_err() {
+        if running.threads.iter().all(|thread| thread.thread().id() != here) {
+            return running.finish(&shared);
+        }
+        // The last clone was dropped inside a call-back: its thread cannot wait for itself.
+        spawn("kv-close", move || drop(running.finish(&shared))).map(drop)
+    }
+}
+
+impl Running {
+    /// Waits for the threads, then lets go of the directory.
+    fn finish(self, shared: &Shared) -> Result<()> {
+        for thread in self.threads {
+            if thread.join().is_err() {
                 shared.poison(Error::with_message(code::OPERATION_FAILED, "a store thread failed"));
             }
         }

@@ -62,6 +62,10 @@ test('binary text is one byte for each code unit', () => {
   assert.equal([...out.bytes.subarray(0, out.length)], [...Buffer.from('$2\r\nÿ\0\r\n', 'latin1')])
 })
 
+test('binary bytes are sent as they are', () => {
+  check(binary, Buffer.from('a\r\nb'), '$4\r\na\r\nb\r\n')
+})
+
 test('null', () => {
   check(nullable(bulk), null, '$-1\r\n', '_\r\n')
   check(nullable(bulk), undefined, '$-1\r\n', '_\r\n')

@@ -2,7 +2,7 @@
 
 import { err } from '../../error.js'
 import { openBucket } from '../../query/buckets.js'
-import { prepareInsertion } from '../../query/documents.js'
+import { Insertion } from '../../query/documents.js'
 import { array, bulk, PackedBulks } from '../../resp/reply.js'
 import { bytes, command, rest, text } from '../../server/command.js'
 
@@ -27,11 +27,11 @@ export const bucketInsert = command({
     if (typed.toUpperCase() !== 'DOCS') throw err(`Unknown '${typed}' argument`)
     if (inputs.length === 0) throw err('No documents provided')
     const namespace = await namespaces.resolve(path)
-    const insertion = prepareInsertion(inputs, attributes.inputType === 'json')
+    const insertion = new Insertion(inputs, attributes.inputType === 'json')
     await ctx.tx(async tx => {
       await documents.insert(tx, await openBucket(tx, namespace, name), insertion)
     })
-    return formatIds(insertion.prepared.ids, attributes.objectIdFormat)
+    return formatIds(insertion.prepare().ids, attributes.objectIdFormat)
   },
 })
 

@@ -18,7 +18,7 @@ const OTHER_OPTIONS: ReadonlySet<string> = new Set([
 const INT32 = /^-?\d{1,10}$/
 const INT32_MAX = 2_147_483_647
 
-/** @throws RespError with the texts of spec/bucket.md §2 */
+/** @throws RespError ERR Unknown '<WORD>' argument, ERR '<WORD>' is an unsupported argument, … */
 export function parseQueryOptions(words: readonly Buffer[]): QueryOptions {
   let limit = 0
   for (let i = 0; i < words.length; i++) {

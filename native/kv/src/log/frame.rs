@@ -34,7 +34,8 @@ const _: () = assert!(4 + 4 + 8 + 8 + 4 + 4 == HEADER_SIZE);
 pub(super) const FRAME_HEADER_SIZE: usize = 48;
 const _: () = assert!(4 + 4 + 8 + 8 + 8 + 8 + 4 + 4 == FRAME_HEADER_SIZE);
 pub(super) const ALIGNMENT: usize = 8;
-const _: () = assert!(HEADER_SIZE % ALIGNMENT == 0 && FRAME_HEADER_SIZE % ALIGNMENT == 0);
+const _: () =
+    assert!(HEADER_SIZE.is_multiple_of(ALIGNMENT) && FRAME_HEADER_SIZE.is_multiple_of(ALIGNMENT));
 
 const FILE_MAGIC: u32 = u32::from_le_bytes(*b"KVLG");
 pub(super) const FRAME_MAGIC: [u8; 4] = *b"KVFR";

@@ -1,0 +1,43 @@
+/** Buckets through a raw client: replies of queries as data. */
+import { bytesOf, elementsOf, type RespClient, type Word } from './resp-client.js'
+
+/** A reply of QUERY, DELETE or ADVANCE. */
+export interface Batch {
+  readonly cursorId: number
+  /** Documents, or ids, as they came. */
+  readonly items: readonly Buffer[]
+}
+
+/** Runs a command that answers a cursor and a batch, in either protocol. */
+export async function batchOf(client: RespClient, ...words: Word[]): Promise<Batch> {
+  const frame = await client.frame(...words)
+  const elements = elementsOf(frame)
+  const [cursor, items] = frame.type === '%' ? [elements[1]!, elements[3]!] : elements
+  return { cursorId: Number(cursor!.value), items: elementsOf(items!).map(bytesOf) }
+}
+
+/** Documents of all batches of a query, parsed from JSON; the session's replies must be JSON. */
+export async function queryAll(
+  client: RespClient,
+  bucket: string,
+  filter: Word,
+  ...options: string[]
+): Promise<Record<string, unknown>[]> {
+  const found: Record<string, unknown>[] = []
+  let batch = await batchOf(client, 'BUCKET.QUERY', bucket, filter, ...options)
+  const cursor = String(batch.cursorId)
+  while (batch.items.length > 0) {
+    for (const item of batch.items) found.push(JSON.parse(item.toString()))
+    batch = await batchOf(client, 'BUCKET.ADVANCE', 'QUERY', cursor)
+  }
+  await client.call('BUCKET.CLOSE', 'QUERY', cursor)
+  return found
+}
+
+/** Makes the session take and give JSON, and ids in hexadecimal. */
+export async function useJson(client: RespClient): Promise<RespClient> {
+  await client.call('SESSION.ATTRIBUTE', 'SET', 'input_type', 'json')
+  await client.call('SESSION.ATTRIBUTE', 'SET', 'reply_type', 'json')
+  await client.call('SESSION.ATTRIBUTE', 'SET', 'object_id_format', 'hex')
+  return client
+}
