@@ -14,6 +14,10 @@ const ROUNDS = {
   'split pipelines': { short: 200, long: 20_000 },
   'mutated pipelines': { short: 1_000, long: 100_000 },
   'garbage on a socket': { short: 60, long: 3_000 },
+  'kill during inserts': { short: 6, long: 300 },
+  'kill during a load': { short: 4, long: 100 },
+  'kill during transactions': { short: 6, long: 300 },
+  'kill during the start': { short: 5, long: 100 },
 } as const satisfies Record<string, Rounds>
 
 /** A row of the table. */

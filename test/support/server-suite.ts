@@ -58,22 +58,27 @@ export async function reporting<T>(server: TestServer, body: () => Promise<T>): 
 export async function withTestServer(
   sets: readonly string[],
   body: (server: TestServer) => Promise<void>,
+  limitMs = TEST_LIMIT_MS,
 ): Promise<void> {
   const server = new TestServer(sets)
   try {
     await server.start()
-    await reporting(server, () => limited('the server', () => body(server)))
+    await reporting(server, () => limited('the test', () => body(server), limitMs))
   } finally {
     await server.dispose()
   }
 }
 
-async function limited(what: string, body: () => Promise<void>): Promise<void> {
+async function limited(
+  what: string,
+  body: () => Promise<void>,
+  limitMs = TEST_LIMIT_MS,
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new Error(`${what}: still running after ${TEST_LIMIT_MS / 1000} s`))
-    }, TEST_LIMIT_MS)
+      reject(new Error(`${what}: still running after ${limitMs / 1000} s`))
+    }, limitMs)
   })
   try {
     await Promise.race([body(), late])

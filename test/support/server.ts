@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { RespClient } from './resp-client.js'
 
@@ -87,6 +88,16 @@ export class TestServer {
     if (typeof ended !== 'string') throw new Error(`the server did not start:\n${this.#output}`)
     this.#clientPort = portIn(ended, 'Clients')
     this.#adminPort = portIn(ended, 'Administration')
+  }
+
+  /** Starts the process and kills it after so long, wherever its start is then. */
+  async startAndKill(afterMs: number): Promise<void> {
+    const starting = this.start().catch(() => {
+      // Killed before it was ready, as was asked for.
+    })
+    await Promise.race([sleep(afterMs), starting])
+    await this.kill()
+    await starting
   }
 
   /** Stops gracefully. @throws Error  unless it exits with 0 in time */

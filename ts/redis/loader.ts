@@ -8,13 +8,15 @@ import { lastKey, PackedReader, unpack } from '../store/packed-range.js'
 import { unpackPointer } from '../store/pointer.js'
 import type { Store } from '../store/store.js'
 import { yieldTurn } from '../store/turn.js'
-import { LOCATION_WORDS, type Locations, lengthAt } from '../volume/locations.js'
+import { LOCATION_WORDS, type Locations, lengthAt, locationCount } from '../volume/locations.js'
 import type { Volume } from '../volume/volume.js'
-import { decodeChunkCount, decodeRecord, keepValue, RecordKind, type Value } from './record.js'
+import { decodeChunkCount, decodeRecord, RecordKind, type Value } from './record.js'
 import type { ShardData } from './shard.js'
 
-/** Records whose bodies are read together. */
+/** Records whose pointers are read together. */
 const BATCH_RECORDS = 2_000
+/** Bytes of bodies that are read together; a single longer body is read alone. */
+const BATCH_BYTES = 16 * 1024 * 1024
 
 interface LoadParts {
   readonly store: Store
@@ -40,11 +42,28 @@ export async function loadShard(parts: LoadParts): Promise<void> {
       ids.push(Number(reader.key.readBigUInt64BE(reader.key.length - 8)))
       putLocation(locations, ids.length - 1, reader.value)
     }
-    await restoreRecords(parts, ids, locations)
+    for (let from = 0; from < ids.length; ) {
+      const to = endOfBatch(locations, from)
+      const words = locations.subarray(from * LOCATION_WORDS, to * LOCATION_WORDS)
+      await restoreRecords(parts, ids.slice(from, to), words)
+      from = to
+    }
     begin = keyAfter(lastKey(batch))
     await yieldTurn()
   }
   parts.shard.isLoaded = true
+}
+
+/** End of the run of locations from `from` on that is read together; one at least. */
+function endOfBatch(locations: Locations, from: number): number {
+  let bytes = lengthAt(locations, from)
+  let to = from + 1
+  while (to < locationCount(locations)) {
+    bytes += lengthAt(locations, to)
+    if (bytes > BATCH_BYTES) break
+    to++
+  }
+  return to
 }
 
 async function restoreRecords(
@@ -58,37 +77,36 @@ async function restoreRecords(
   let at = 0
   for (const [i, recordId] of ids.entries()) {
     const end = at + lengthAt(locations, i)
-    const record = decodeRecord(bodies.subarray(at, end))
+    const head = decodeRecord(bodies.subarray(at, end))
     at = end
-    if (record.expiresAtMs !== 0 && record.expiresAtMs <= now) {
-      shard.dropped.add(recordId)
-      shard.lastRecordId = Math.max(shard.lastRecordId, recordId)
+    if (head.expiresAtMs !== 0 && head.expiresAtMs <= now) {
+      shard.discard(recordId)
       continue
     }
-    const { key, kind } = record
-    const isString = kind === RecordKind.string || kind === RecordKind.chunkedString
-    const isChunked = kind === RecordKind.chunkedString || kind === RecordKind.chunkedHashField
-    const value = isChunked ? await readChunks(parts, recordId, record.value) : record.value
-    const field = isString ? undefined : record.field
+    const isChunked = head.kind === RecordKind.chunked
+    const record = isChunked ? decodeRecord(await readChunks(parts, recordId, head.value)) : head
+    const { key, value } = record
+    const field = record.kind === RecordKind.string ? undefined : record.field
     const item = { key, field, value, recordId, isLive: true }
-    shard.restore(slotOfKey(key), item, record.expiresAtMs)
+    shard.restore(slotOfKey(key), item, head.expiresAtMs)
   }
 }
 
-async function readChunks(parts: LoadParts, recordId: number, head: Value): Promise<Value> {
+/** The bytes of a chunked record. */
+async function readChunks(parts: LoadParts, recordId: number, count: Value): Promise<Buffer> {
   const { store, volume } = parts
   const range = redisChunksRange(volume.prefix, BigInt(recordId))
   const pointers = await store.transact(tx => {
     return tx.getRangeAll(range.begin, range.end, { snapshot: true })
   })
-  const expected = decodeChunkCount(head)
+  const expected = decodeChunkCount(count)
   if (pointers.count !== expected) {
     throw new Error(`record ${recordId} has ${pointers.count} chunks instead of ${expected}`)
   }
   const locations = new Uint32Array(pointers.count * LOCATION_WORDS)
   let i = 0
   for (const { value } of unpack(pointers)) putLocation(locations, i++, value)
-  return keepValue(await volume.readAsync(locations))
+  return await volume.readAsync(locations)
 }
 
 function putLocation(locations: Locations, i: number, packed: Buffer): void {

@@ -4,16 +4,15 @@
  *     [ kind u8 | expiry i64be ms, 0 = never | key length u32be | field length u32be |
  *       value length u32be | key | field | value ]
  *
- * A value that is too long for one record is a head, whose value is the number of chunks (u32be),
- * and chunks, which hold nothing but bytes. INVARIANT: kinds are stored for ever; numbers are only
- * added, never reused.
+ * A record that is too long for one body is a head of kind `chunked`, with the expiry, no key, and
+ * the number of chunks (u32be) as its value; the chunks, put together, are the record itself.
+ * INVARIANT: kinds are stored for ever; numbers are only added, never reused.
  */
 
 export const RecordKind = {
   string: 1,
   hashField: 2,
-  chunkedString: 3,
-  chunkedHashField: 4,
+  chunked: 3,
 } as const
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind]
 

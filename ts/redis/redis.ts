@@ -77,7 +77,10 @@ export class Redis {
     this.#stopped = true
     clearInterval(this.#sweeper)
     await this.#following
-    for (const { syncer } of this.#shards.values()) await syncer?.stop()
+    const stopping = [...this.#shards.values()].map(({ syncer }) => syncer?.stop())
+    for (const result of await Promise.allSettled(stopping)) {
+      if (result.status === 'rejected') throw result.reason
+    }
   }
 
   /** Slot of a request's keys: one for all of them, of a shard that serves the request.
@@ -157,7 +160,8 @@ export class Redis {
     }
   }
 
-  /** A shard that cannot be loaded stays unusable, loudly; the others serve. */
+  /** A shard that cannot be loaded is unusable, loudly, until the routes change again; the others
+   *  serve. */
   async #openShard(route: ShardRoute): Promise<void> {
     const { store, volumes, config, log } = this.#parts
     const volume = volumes.find('REDIS', route.id)
@@ -168,6 +172,7 @@ export class Redis {
     try {
       await loadShard({ store, volume, shard: data, slotOfKey })
     } catch (cause) {
+      this.#shards.delete(route.id)
       log.error({ err: cause, shard: route.id }, 'loading Redis data failed')
       return
     }

@@ -3,8 +3,8 @@
  * it synchronously; the syncer takes batches of what is dirty.
  *
  * Each string and each hash field is one item, and each item that was ever given to the syncer has
- * a record id for life. INVARIANT: an item that is gone and has an id is in `dropped` until a batch
- * without it has committed, so a deleted key does not come back after a restart.
+ * a record id for life. INVARIANT: an item that is gone and has an id is in `dirty` until a batch
+ * that clears its record has committed, so a deleted key does not come back after a restart.
  */
 
 import { RespError } from '../error.js'
@@ -49,10 +49,9 @@ export class ShardData {
   readonly id: number
   /** False while the records of the volume are being loaded. */
   isLoaded = false
-  /** Items whose value or expiry is newer than their record, oldest first. */
+  /** Items that differ from their record, and those whose record has to go since they are not live
+   *  any more. ORDER: oldest first, so that what is persisted is a past state of the shard. */
   readonly dirty = new Set<Item>()
-  /** Ids of records of which the item is gone. */
-  readonly dropped = new Set<number>()
   /** Estimated bytes of keys, values and their administration. */
   usedBytes = 0
   lastRecordId = 0
@@ -76,7 +75,7 @@ export class ShardData {
   }
 
   get isDirty(): boolean {
-    return this.dirty.size > 0 || this.dropped.size > 0
+    return this.dirty.size > 0
   }
 
   /** The live entry of a key; one that has expired is removed. @param slot hash slot of the key */
@@ -144,20 +143,42 @@ export class ShardData {
     return entry.expiresAtMs === 0 || entry.expiresAtMs > Date.now()
   }
 
-  /** Puts back what a record says; nothing becomes dirty. */
+  /**
+   * Puts back what a record says. ORDER: by record id, ascending: of two records for one thing the
+   * later counts, and the earlier, which a crash kept from being cleared, is cleared after all.
+   */
   restore(slot: number, item: Item, expiresAtMs: number): void {
     const map = this.#mapOf(slot)
     this.lastRecordId = Math.max(this.lastRecordId, item.recordId)
     this.usedBytes += sizeOf(item)
     const old = map.get(item.key)
-    if (item.field === undefined) {
-      map.set(item.key, { kind: 'string', item, expiresAtMs })
-    } else if (old?.kind === 'hash') {
+    if (item.field !== undefined && old?.kind === 'hash') {
+      const earlier = old.fields.get(item.field)
+      if (earlier !== undefined) this.#dropItem(earlier)
       old.fields.set(item.field, item)
-    } else {
-      map.set(item.key, { kind: 'hash', fields: new Map([[item.field, item]]), expiresAtMs })
+      return
     }
-    if (expiresAtMs !== 0) this.#expiring.add(item.key)
+    if (old !== undefined) this.#dropItems(old)
+    const entry: Entry =
+      item.field === undefined
+        ? { kind: 'string', item, expiresAtMs: 0 }
+        : { kind: 'hash', fields: new Map([[item.field, item]]), expiresAtMs: 0 }
+    map.set(item.key, entry)
+    this.#setExpiry(item.key, entry, expiresAtMs)
+  }
+
+  /** Has a record cleared that stands for nothing any more. */
+  discard(recordId: number): void {
+    this.lastRecordId = Math.max(this.lastRecordId, recordId)
+    this.dirty.add({ key: '', field: undefined, value: '', recordId, isLive: false })
+  }
+
+  /** Puts items back whose batch failed, in front of what became dirty meanwhile. */
+  putBack(items: readonly Item[]): void {
+    const later = [...this.dirty]
+    this.dirty.clear()
+    for (const item of items) this.dirty.add(item)
+    for (const item of later) this.dirty.add(item)
   }
 
   /** Expiry of an item's key, 0 = never. */
@@ -203,7 +224,7 @@ export class ShardData {
     this.dirty.add(item)
   }
 
-  /** Every record carries the expiry of its key, so all items of the key become dirty. */
+  /** Records carry the expiry of their key: for the caller, items of a changed one are dirty. */
   #setExpiry(key: string, entry: Entry, expiresAtMs: number): void {
     entry.expiresAtMs = expiresAtMs
     if (expiresAtMs === 0) this.#expiring.delete(key)
@@ -219,7 +240,7 @@ export class ShardData {
     item.isLive = false
     this.usedBytes -= sizeOf(item)
     this.dirty.delete(item)
-    if (item.recordId !== 0) this.dropped.add(item.recordId)
+    if (item.recordId !== 0) this.dirty.add(item)
   }
 }
 

@@ -3,8 +3,8 @@
  * until nothing is dirty, then it sleeps for a period.
  *
  * ORDER of a batch: bodies appended -> one metadata transaction (flush first, see volume) that
- * switches the records of the batch and clears those of dropped items. A batch that fails is put
- * back as a whole and tried again after a period.
+ * switches the records of the batch and clears those of items that are gone. A batch that fails is
+ * put back as a whole and tried again after a period.
  */
 
 import type { Logger } from 'pino'
@@ -12,18 +12,28 @@ import { redisChunkKey, redisChunksRange, redisRecordKey } from '../store/keyspa
 import { unpack } from '../store/packed-range.js'
 import { packPointer, unpackPointer } from '../store/pointer.js'
 import type { Store } from '../store/store.js'
+import { yieldTurn } from '../store/turn.js'
 import type { Tx } from '../store/tx.js'
-import { checksumAt, type Locations, lengthAt, positionAt, segmentAt } from '../volume/locations.js'
-import { ENTRY_LIMIT_BYTES, type Volume } from '../volume/volume.js'
+import {
+  checksumAt,
+  LOCATION_WORDS,
+  type Locations,
+  lengthAt,
+  positionAt,
+  segmentAt,
+} from '../volume/locations.js'
+import type { Volume } from '../volume/volume.js'
 import type { VolumeWrites } from '../volume/volume-writes.js'
-import { encodeChunkCount, encodeRecord, RecordKind, type Value } from './record.js'
+import { encodeChunkCount, encodeRecord, RecordKind } from './record.js'
 import type { Item, ShardData } from './shard.js'
 
-/** Dirty items and dropped records of one batch, each at most. */
+/** Items of one batch at most. */
 const BATCH_ITEMS = 1_000
 /** Bytes after which a batch takes no further item. */
 const BATCH_BYTES = 16 * 1024 * 1024
-/** A value longer than this, or than a quarter of a segment, is cut into chunks. */
+/** Bytes that are appended in one turn of the event loop. */
+const APPEND_BYTES = 8 * 1024 * 1024
+/** A record longer than this, or than a quarter of a segment, is cut into chunks. */
 const CHUNK_MAX_BYTES = 8 * 1024 * 1024
 
 export interface SyncerParts {
@@ -37,7 +47,7 @@ export interface SyncerParts {
   readonly log: Logger
 }
 
-/** One record on its way: a head or a whole value, and the chunks that belong to it. */
+/** One record on its way: itself or its head, and the chunks that belong to it. */
 interface Prepared {
   readonly item: Item
   /** Index of the record's body in the batch. */
@@ -46,8 +56,12 @@ interface Prepared {
 }
 
 interface Batch {
-  readonly items: readonly Item[]
-  readonly dropped: readonly number[]
+  /** Ids of the records to clear. */
+  readonly gone: readonly number[]
+  readonly prepared: readonly Prepared[]
+  readonly locations: Locations
+  /** The volume's epoch when the bodies were appended. */
+  readonly epoch: bigint
 }
 
 export class Syncer {
@@ -55,6 +69,7 @@ export class Syncer {
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> = Promise.resolve()
   #stopped = false
+  #abandoned = false
 
   constructor(parts: SyncerParts) {
     this.#parts = parts
@@ -79,6 +94,7 @@ export class Syncer {
   /** Ends without writing: the shard belongs to another member now. */
   abandon(): void {
     this.#stopped = true
+    this.#abandoned = true
     clearTimeout(this.#timer)
   }
 
@@ -94,43 +110,33 @@ export class Syncer {
     }
   }
 
-  #takeBatch(): Batch {
+  #takeBatch(): Item[] {
     const { shard } = this.#parts
     const items: Item[] = []
     let bytes = 0
     for (const item of shard.dirty) {
       items.push(item)
-      bytes += item.value.length
+      if (item.isLive) bytes += item.key.length + (item.field?.length ?? 0) + item.value.length
       if (items.length === BATCH_ITEMS || bytes > BATCH_BYTES) break
-    }
-    const dropped: number[] = []
-    for (const id of shard.dropped) {
-      dropped.push(id)
-      if (dropped.length === BATCH_ITEMS) break
     }
     for (const item of items) {
       shard.dirty.delete(item)
       if (item.recordId === 0) item.recordId = ++shard.lastRecordId
     }
-    for (const id of dropped) shard.dropped.delete(id)
-    return { items, dropped }
+    return items
   }
 
-  async #writeBatch(batch: Batch): Promise<void> {
+  async #writeBatch(items: readonly Item[]): Promise<void> {
     const { shard, volume, store } = this.#parts
     try {
-      const { prepared, bodies } = this.#prepare(batch.items)
-      const lengths = Uint32Array.from(bodies, body => body.length)
-      const locations = await volume.append(Buffer.concat(bodies), lengths)
+      const { epoch } = volume
+      const gone = items.filter(item => !item.isLive).map(item => item.recordId)
+      const { prepared, bodies } = this.#prepare(items.filter(item => item.isLive))
+      const batch = { gone, prepared, epoch, locations: await this.#append(bodies) }
       // Idempotent: a record that already points at its new place is left as it is.
-      await store.transact(tx => this.#switchRecords(tx, { batch, prepared, locations }), {
-        idempotent: true,
-      })
+      await store.transact(tx => this.#switchRecords(tx, batch), { idempotent: true })
     } catch (cause) {
-      for (const item of batch.items) {
-        if (item.isLive) shard.dirty.add(item)
-      }
-      for (const id of batch.dropped) shard.dropped.add(id)
+      shard.putBack(items)
       throw cause
     }
   }
@@ -142,40 +148,53 @@ export class Syncer {
     const prepared: Prepared[] = []
     const bodies: Buffer[] = []
     for (const item of items) {
-      const { key, field = '', value } = item
-      const isString = item.field === undefined
+      const { key, field, value } = item
+      const kind = field === undefined ? RecordKind.string : RecordKind.hashField
       const expiresAtMs = shard.expiryOf(slotOfKey(key), item)
-      const chunks = value.length > chunkBytes ? cut(value, chunkBytes) : []
+      const body = encodeRecord({ kind, expiresAtMs, key, field: field ?? '', value })
+      const chunks = body.length > chunkBytes ? cut(body, chunkBytes) : []
       prepared.push({ item, body: bodies.length, chunkCount: chunks.length })
-      if (chunks.length === 0) {
-        const kind = isString ? RecordKind.string : RecordKind.hashField
-        bodies.push(encodeRecord({ kind, expiresAtMs, key, field, value }))
-      } else {
-        const kind = isString ? RecordKind.chunkedString : RecordKind.chunkedHashField
-        const count = encodeChunkCount(chunks.length)
-        bodies.push(encodeRecord({ kind, expiresAtMs, key, field, value: count }), ...chunks)
-      }
+      bodies.push(chunks.length === 0 ? body : encodeHead(expiresAtMs, chunks.length), ...chunks)
     }
     return { prepared, bodies }
   }
 
-  async #switchRecords(
-    tx: Tx,
-    work: { batch: Batch; prepared: readonly Prepared[]; locations: Locations },
-  ): Promise<void> {
-    const writes = this.#parts.volume.stage(tx)
-    for (const id of work.batch.dropped) await this.#clearRecord(tx, writes, id)
-    for (const { item, body, chunkCount } of work.prepared) {
-      const pointer = this.#pointer(work.locations, body)
-      const key = this.#recordKey(item.recordId)
+  /** Appends in pieces, so that other work gets its turn in between. */
+  async #append(bodies: readonly Buffer[]): Promise<Locations> {
+    const locations = new Uint32Array(bodies.length * LOCATION_WORDS)
+    for (let from = 0; from < bodies.length; ) {
+      let to = from
+      let bytes = 0
+      while (to < bodies.length && bytes < APPEND_BYTES) bytes += bodies[to++]!.length
+      const piece = bodies.slice(from, to)
+      const lengths = Uint32Array.from(piece, body => body.length)
+      const appended = await this.#parts.volume.append(Buffer.concat(piece), lengths)
+      locations.set(appended, from * LOCATION_WORDS)
+      from = to
+      await yieldTurn()
+    }
+    return locations
+  }
+
+  async #switchRecords(tx: Tx, { gone, prepared, locations, epoch }: Batch): Promise<void> {
+    const { volume, prefix } = this.#parts
+    if (this.#abandoned || volume.epoch !== epoch) {
+      throw new Error('the shard changed hands after the batch was appended')
+    }
+    const writes = volume.stage(tx)
+    for (const id of gone) await this.#clearRecord(tx, writes, id)
+    for (const { item, body, chunkCount } of prepared) {
+      const { recordId } = item
+      const pointer = this.#pointer(locations, body)
+      const key = this.#recordKey(recordId)
       if ((await tx.get(key))?.equals(pointer)) continue
-      await this.#clearRecord(tx, writes, item.recordId)
+      await this.#clearRecord(tx, writes, recordId)
       tx.set(key, pointer)
-      writes.append(this.#parts.prefix, idBytes(item.recordId), work.locations, body)
+      writes.append(prefix, idBytes(recordId), locations, body)
       for (let chunk = 0; chunk < chunkCount; chunk++) {
         const at = body + 1 + chunk
-        tx.set(this.#chunkKey(item.recordId, chunk), this.#pointer(work.locations, at))
-        writes.append(this.#parts.prefix, idBytes(item.recordId), work.locations, at)
+        tx.set(this.#chunkKey(recordId, chunk), this.#pointer(locations, at))
+        writes.append(prefix, idBytes(recordId), locations, at)
       }
     }
   }
@@ -218,13 +237,18 @@ export class Syncer {
   }
 }
 
-/** Cuts a value into bodies of at most `chunkBytes`. */
-function cut(value: Value, chunkBytes: number): Buffer[] {
-  const bytes = typeof value === 'string' ? Buffer.from(value, 'latin1') : value
-  const size = Math.min(chunkBytes, ENTRY_LIMIT_BYTES)
+/** Cuts a record into bodies of at most `chunkBytes`. */
+function cut(record: Buffer, chunkBytes: number): Buffer[] {
   const chunks: Buffer[] = []
-  for (let at = 0; at < bytes.length; at += size) chunks.push(bytes.subarray(at, at + size))
+  for (let at = 0; at < record.length; at += chunkBytes) {
+    chunks.push(record.subarray(at, at + chunkBytes))
+  }
   return chunks
+}
+
+function encodeHead(expiresAtMs: number, chunkCount: number): Buffer {
+  const value = encodeChunkCount(chunkCount)
+  return encodeRecord({ kind: RecordKind.chunked, expiresAtMs, key: '', field: '', value })
 }
 
 function idBytes(id: number): Buffer {

@@ -293,16 +293,19 @@ impl Committer {
             return Ok(());
         }
         let files = &self.shared.logs;
-        if let Err(error) = self.log.reserve(files, &self.group) {
+        let written = match self.log.reserve(files, &self.group) {
             // Nothing was written: the group simply does not commit.
+            Err(error) => Err(error),
+            // Whether the frame survives is unknown, so nothing may follow it.
+            Ok(()) => self.log.append(files, &mut self.group, last_version).map_err(|error| {
+                self.shared.poison(error);
+                Error::new(code::COMMIT_UNKNOWN_RESULT)
+            }),
+        };
+        if let Err(error) = written {
             self.shared.layers.read().active.write().retract(before);
             self.shared.publish(last_version);
             return Err(error);
-        }
-        if let Err(error) = self.log.append(files, &mut self.group, last_version) {
-            // Whether the frame survives is unknown, so nothing may follow it.
-            self.shared.poison(error);
-            return Err(Error::new(code::COMMIT_UNKNOWN_RESULT));
         }
         self.active_since.get_or_insert_with(Instant::now);
         Ok(())

@@ -94,7 +94,8 @@ impl Readers {
     /// Ends the read transactions that are too old, and the unused ones of an earlier state.
     pub(crate) fn sweep(&self, generation: u64) {
         for reader in self.all.lock().iter() {
-            let mut slot = reader.0.lock();
+            // One that is being read from is looked at next time.
+            let Some(mut slot) = reader.0.try_lock() else { continue };
             let stale = match slot.lent {
                 Some(since) => since.elapsed() > MAX_AGE,
                 None => slot.generation != generation,

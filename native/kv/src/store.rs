@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use kronotop_segment::{Io, RealIo};
 use parking_lot::Mutex;
 use rustix::fs::{FlockOperation, flock};
 
@@ -50,12 +51,14 @@ impl Store {
     /// of another format version; the message names the directory or file.
     pub fn open(dir: &Path, options: Options) -> Result<Self> {
         let (tree_dir, log_dir) = (dir.join("tree"), dir.join("log"));
-        std::fs::create_dir_all(&tree_dir).map_err(|e| Error::io(tree_dir.display(), &e))?;
+        RealIo.create_dir_all(&tree_dir).map_err(|e| Error::io(tree_dir.display(), &e))?;
         options.io.create_dir_all(&log_dir).map_err(|e| Error::io(log_dir.display(), &e))?;
         let lock = take_lock(dir)?;
         let store_id = RandomState::new().hash_one(std::process::id());
         let fresh = Meta { store_id, applied_version: 0, applied_frame: 0 };
         let (tree, meta) = Tree::open(&tree_dir, options.map_bytes, fresh)?;
+        // LMDB syncs its file, not the name of it: without that the log would be an orphan's.
+        RealIo.sync_dir(&tree_dir).map_err(|e| Error::io(tree_dir.display(), &e))?;
         let (meta, next_log_id) = recover(&options, &log_dir, &tree, meta)?;
         let logs = LogFiles::new(&options, log_dir, meta.store_id, next_log_id);
         let shared = Arc::new(Shared::new(options, tree, logs, meta.applied_version));

@@ -1,9 +1,17 @@
 //! Random interleaved transactions against a simple model: a sorted map per version and a replay
 //! of every transaction's operations at its commit.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use kronotop_kv::error::code;
@@ -119,6 +127,10 @@ struct Model {
     open: Vec<Open>,
     random: Random,
     conflicts: usize,
+    options: Options,
+    dir: PathBuf,
+    /// Commits before this one belong to an earlier life of the store.
+    opened_at: usize,
 }
 
 fn minus(range: (Vec<u8>, Vec<u8>), known: &Ranges) -> Ranges {
@@ -136,7 +148,10 @@ impl Model {
     fn new(dir: &std::path::Path, seed: u64) -> Self {
         let options = Options { io: Arc::new(FaultyIo::new()), ..small() };
         Self {
-            store: open(dir, options),
+            store: open(dir, options.clone()),
+            options,
+            dir: dir.to_path_buf(),
+            opened_at: 0,
             keys: universe(),
             history: vec![(0, Map::new())],
             written: Vec::new(),
@@ -163,9 +178,10 @@ impl Model {
     fn begin(&mut self) {
         let mut tx = self.store.transaction();
         let mut version = None;
-        if self.random.chance(4) && self.history.len() > 1 {
-            let newest = self.history.len() - 1;
-            let past = self.history[newest - self.random.below(newest.min(30))].0;
+        let newest = self.history.len() - 1;
+        if self.random.chance(4) && newest > self.opened_at {
+            let back = self.random.below((newest - self.opened_at).min(30));
+            let past = self.history[newest - back].0;
             tx.set_read_version(past).unwrap();
             version = Some(past);
         } else if self.random.chance(4) {
@@ -188,7 +204,17 @@ impl Model {
         });
     }
 
+    fn reopen(&mut self) {
+        self.open.clear();
+        self.store.close().unwrap();
+        self.store = open(&self.dir, self.options.clone());
+        self.opened_at = self.history.len() - 1;
+    }
+
     fn step(&mut self) {
+        if self.random.chance(200) {
+            self.reopen();
+        }
         if self.open.len() < 4 && (self.open.is_empty() || self.random.chance(4)) {
             return self.begin();
         }
@@ -428,7 +454,7 @@ impl Open {
 fn random_transactions_behave_like_the_model() {
     let conflicts = std::cell::Cell::new(0);
     let commits = std::cell::Cell::new(0);
-    for_seeds(40, |seed| {
+    for_seeds(30, |seed| {
         let dir = tempfile::tempdir().unwrap();
         let mut model = Model::new(dir.path(), seed);
         for step in 0..500 {

@@ -1,4 +1,11 @@
 //! What a store finds after a crash: every acknowledged commit, each transaction all or nothing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,4 +1,11 @@
 //! What single transactions and pairs of them do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 
@@ -317,6 +324,24 @@ fn a_second_opener_is_told_who_has_the_directory() {
     let again = open(dir.path(), Options::default());
     assert_eq!(code_of(store.transaction().get(b"a", false)), code::OPERATION_CANCELLED);
     drop(again);
+}
+
+#[test]
+fn a_transaction_older_than_five_seconds_is_too_old() {
+    let (_dir, store) = store();
+    write(&store, b"a", b"1");
+    let mut reader = store.transaction();
+    reader.get(b"a", false).unwrap();
+    let mut writer = store.transaction();
+    writer.get(b"a", false).unwrap();
+    writer.set(b"a", b"2").unwrap();
+    let mut blind = store.transaction();
+    blind.set(b"b", b"2").unwrap();
+    std::thread::sleep(Duration::from_millis(5_100));
+    assert_eq!(code_of(reader.get(b"b", true)), code::TRANSACTION_TOO_OLD);
+    assert_eq!(code_of(commit(&mut writer)), code::TRANSACTION_TOO_OLD);
+    commit(&mut blind).unwrap();
+    assert_eq!(read(&store, b"a").as_deref(), Some(&b"1"[..]));
 }
 
 #[test]

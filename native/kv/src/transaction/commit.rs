@@ -1,7 +1,7 @@
 //! Handing a transaction over to the committer.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::AtomicI64;
 
 use super::{State, Transaction};
 use crate::committer::{CommitRequest, OnCommitted};
@@ -22,7 +22,6 @@ impl Transaction {
         self.state = State::CommitStarted;
         let writes_nothing = self.writes.is_empty() && self.stamped_keys.is_empty();
         if writes_nothing && self.write_conflicts.is_empty() {
-            self.committed.store(-1, Ordering::Release);
             self.shared.activate_watches(std::mem::take(&mut self.watches));
             on_done(Ok(Committed { version: -1 }));
             return;
@@ -31,6 +30,8 @@ impl Transaction {
             Some(snapshot) => Some(snapshot.version()),
             None => self.wanted_version,
         };
+        let committed = Arc::new(AtomicI64::new(0));
+        self.committed = Some(Arc::clone(&committed));
         let request = CommitRequest {
             read_version,
             read_conflicts: std::mem::take(&mut self.read_conflicts),
@@ -38,7 +39,7 @@ impl Transaction {
             writes: std::mem::take(&mut self.writes),
             stamped_keys: std::mem::take(&mut self.stamped_keys),
             watches: std::mem::take(&mut self.watches),
-            committed: Arc::clone(&self.committed),
+            committed,
             on_done,
         };
         // The snapshot's reader goes back to the pool before the flush, not after it.

@@ -73,9 +73,15 @@ pub struct Transaction {
     created: Instant,
     retries: i64,
     backoff: Duration,
-    /// The commit version: 0 until committed, -1 for a read-only transaction.
-    committed: Arc<AtomicI64>,
+    /// The commit version, set by the committer: 0 until then. `None` before `commit` and for a
+    /// transaction that wrote nothing.
+    committed: Option<Arc<AtomicI64>>,
 }
+
+const _: fn() = || {
+    fn may_move_between_threads<T: Send>() {}
+    may_move_between_threads::<Transaction>();
+};
 
 impl Transaction {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
@@ -96,7 +102,7 @@ impl Transaction {
             created: Instant::now(),
             retries: 0,
             backoff: FIRST_BACKOFF,
-            committed: Arc::new(AtomicI64::new(0)),
+            committed: None,
         }
     }
 
@@ -129,9 +135,9 @@ impl Transaction {
     /// The version of the last commit of this transaction; -1 before it and after a read-only one.
     #[must_use]
     pub fn committed_version(&self) -> i64 {
-        match self.committed.load(Ordering::Acquire) {
-            0 => -1,
-            version => version,
+        match self.committed.as_ref().map(|version| version.load(Ordering::Acquire)) {
+            None | Some(0) => -1,
+            Some(version) => version,
         }
     }
 
@@ -211,7 +217,7 @@ impl Transaction {
         self.read_conflicts = RangeList::default();
         self.write_conflicts = RangeList::default();
         self.size = 0;
-        self.committed = Arc::new(AtomicI64::new(0));
+        self.committed = None;
     }
 
     fn check_active(&self) -> Result<()> {

@@ -284,3 +284,42 @@ fn open_env(dir: &Path, map_size: usize) -> Result<Env<WithoutTls>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const META: Meta = Meta { store_id: 1, applied_version: 2, applied_frame: 3 };
+
+    #[test]
+    fn the_meta_record_tells_damage_from_another_version() {
+        let bytes = META.encode();
+        assert_eq!(Meta::decode(&bytes).unwrap(), META);
+        let mut future = bytes;
+        future[4] = 9;
+        assert!(Meta::decode(&future).unwrap_err().to_string().contains("format version 9"));
+        let mut damaged = bytes;
+        damaged[0] = 0;
+        assert!(Meta::decode(&damaged).unwrap_err().to_string().contains("damaged"));
+        assert!(Meta::decode(&bytes[1..]).is_err());
+    }
+
+    #[test]
+    fn a_tree_keeps_its_pairs_and_its_identity() {
+        let dir = tempfile::tempdir().unwrap();
+        let (tree, meta) = Tree::open(dir.path(), 1 << 30, META).unwrap();
+        assert_eq!(meta, META);
+        let long = vec![b'x'; 5000];
+        let mut map = WriteMap::<Committed>::default();
+        map.set(long.clone().into(), Some(b"v"[..].into()), 1, 1, 1);
+        tree.apply(&map, Meta { applied_frame: 4, ..META }).unwrap();
+        tree.close();
+        drop(tree);
+        let other = Meta { store_id: 7, ..META };
+        let (tree, meta) = Tree::open(dir.path(), 1 << 30, other).unwrap();
+        assert_eq!(meta, Meta { applied_frame: 4, ..META });
+        let txn = tree.begin_read().unwrap();
+        assert_eq!(tree.get(&txn, &long).unwrap(), Some(&b"v"[..]));
+        assert_eq!(tree.get(&txn, &long[1..]).unwrap(), None);
+    }
+}

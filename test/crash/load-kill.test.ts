@@ -1,0 +1,176 @@
+/**
+ * The server is killed while documents come in. Afterwards every acknowledged document is there
+ * once and whole, and a batch that was not acknowledged is there as a whole or not at all.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { queryAll, useJson } from '../support/bucket.js'
+import { isLong, rounds, seed } from '../support/budget.js'
+import { loadCities, toJsonLines } from '../support/dataset.js'
+import { runLoader } from '../support/loader.js'
+import { Random } from '../support/random.js'
+import type { RespClient } from '../support/resp-client.js'
+import type { TestServer } from '../support/server.js'
+import { withTestServer } from '../support/server-suite.js'
+import { describeVolume } from '../support/volumes.js'
+
+const test = suite('documents over a kill')
+
+const CONNECTIONS = 3
+const BATCH_MAX = 40
+const TEXT_MAX = 3_000
+/** Small segments, so that kills also hit the change from one to the next. */
+const SETTINGS = ['bucket.volume.segment_size=262144', 'volume.preallocate_bytes=65536']
+const LIMIT_MS = isLong() ? 3_000_000 : 150_000
+
+/** One request: documents `{b, i, text}`, i from 0 to size - 1. */
+interface Batch {
+  readonly number: number
+  readonly size: number
+  acknowledged: boolean
+}
+
+/** The text follows from the place, so that a torn or a foreign one shows. */
+function textOf(batch: number, index: number): string {
+  const length = (batch * 7_919 + index * 104_729) % TEXT_MAX
+  return `${batch}/${index}:`.repeat(Math.ceil(length / 6)).slice(0, length)
+}
+
+function documentOf(batch: number, index: number): string {
+  return JSON.stringify({ b: batch, i: index, text: textOf(batch, index) })
+}
+
+/** Inserts batches over several connections until the server is gone. */
+class Load {
+  readonly batches: Batch[] = []
+  readonly #random: Random
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  async run(server: TestServer): Promise<void> {
+    const clients = await Promise.all(
+      Array.from({ length: CONNECTIONS }, async () => useJson(await server.connect())),
+    )
+    await Promise.all(clients.map(client => this.#work(client)))
+  }
+
+  async #work(client: RespClient): Promise<void> {
+    for (;;) {
+      const batch: Batch = {
+        number: this.batches.length,
+        size: this.#random.between(1, BATCH_MAX),
+        acknowledged: false,
+      }
+      this.batches.push(batch)
+      const documents = Array.from({ length: batch.size }, (_, i) => documentOf(batch.number, i))
+      try {
+        const reply = await client.frame('BUCKET.INSERT', 'killed', 'DOCS', ...documents)
+        if (reply.type === '-' && /^ERR server is shutting down/.test(String(reply.value))) return
+        assert.is(reply.type, '*', String(reply.value))
+      } catch (cause) {
+        if (cause instanceof Error && /^the connection ended/.test(cause.message)) return
+        throw cause
+      }
+      batch.acknowledged = true
+    }
+  }
+}
+
+/** Compares all documents with what was sent. @returns how many there are */
+async function check(server: TestServer, batches: readonly Batch[]): Promise<number> {
+  const client = await useJson(await server.connect())
+  const found = new Map<number, Set<number>>()
+  const documents = await queryAll(client, 'killed', '{}', 'LIMIT', '5000')
+  for (const { b, i, text } of documents as { b: number; i: number; text: string }[]) {
+    assert.is(text, textOf(b, i), `document ${i} of batch ${b}`)
+    const indexes = found.get(b) ?? new Set()
+    assert.not(indexes.has(i), `document ${i} of batch ${b} is there twice`)
+    found.set(b, indexes.add(i))
+  }
+  for (const { number, size, acknowledged } of batches) {
+    const count = found.get(number)?.size ?? 0
+    if (acknowledged || count > 0) assert.is(count, size, `documents of batch ${number}`)
+  }
+  const volume = await describeVolume(server, 'bucket-shard-0')
+  assert.is(volume.cardinality, documents.length)
+  return documents.length
+}
+
+test('keeps acknowledged inserts and no half of another', async () => {
+  const used = seed()
+  const random = new Random(used)
+  console.log(`SEED=${used}`)
+  await withTestServer(
+    SETTINGS,
+    async server => {
+      const load = new Load(random)
+      await (await server.connect()).call('BUCKET.CREATE', 'killed')
+      for (let round = 0; round < rounds('kill during inserts'); round++) {
+        const loading = load.run(server)
+        await sleep(random.between(1, 500))
+        // Every third end is a graceful one: it must keep as much.
+        if (round % 3 === 2) await server.stop()
+        else await server.kill()
+        await loading
+        await server.start()
+        const count = await check(server, load.batches)
+        const before = load.batches.length
+        console.log(`round ${round}: ${before} batches, ${count} documents`)
+      }
+      assert.ok(load.batches.some(({ acknowledged }) => acknowledged))
+    },
+    LIMIT_MS,
+  )
+})
+
+test('loads a file exactly once, however often the server is killed', async () => {
+  const used = seed()
+  const random = new Random(used)
+  console.log(`SEED=${used}`)
+  const directory = mkdtempSync(join(tmpdir(), 'kronotop-load-'))
+  try {
+    await withTestServer(
+      ['bucket.volume.segment_size=1048576'],
+      server => loadWithKills(server, random, directory),
+      LIMIT_MS,
+    )
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
+async function loadWithKills(server: TestServer, random: Random, directory: string): Promise<void> {
+  const cities = loadCities({ every: 8 })
+  const file = join(directory, 'cities.jsonl')
+  writeFileSync(file, toJsonLines(cities))
+  const load = () => {
+    const port = String(server.clientPort)
+    return runLoader(file, '--bucket', 'cities', '--port', port, '--batch', '20')
+  }
+  for (let round = 0; round < rounds('kill during a load'); round++) {
+    const loading = load()
+    await sleep(random.between(250, 1_200))
+    await server.kill()
+    const { code, output } = await loading
+    console.log(`round ${round}: the loader ended with ${code}`)
+    if (code !== 0) assert.match(output, /the connection to .* was lost|cannot connect to/)
+    await server.start()
+  }
+  const { code, output } = await load()
+  assert.is(code, 0, output)
+  const client = await useJson(await server.connect())
+  const found = await queryAll(client, 'cities', '{}', 'LIMIT', '5000')
+  // The ids that the loader gives ascend with the lines of the file.
+  assert.equal(
+    found.map(({ _id, ...city }) => city),
+    cities,
+  )
+}
+
+test.run()

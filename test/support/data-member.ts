@@ -1,0 +1,191 @@
+/** The parts of a member below its commands, over a real store and real segment files. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { Cluster } from '../../ts/cluster/cluster.js'
+import { openIdentity } from '../../ts/cluster/identity.js'
+import { type Config, loadConfig } from '../../ts/config/config.js'
+import { RespError } from '../../ts/error.js'
+import {
+  type Bucket,
+  type BucketNamespace,
+  createBucket,
+  openBucket,
+} from '../../ts/query/buckets.js'
+import type { Cursor } from '../../ts/query/cursors.js'
+import { Documents, Insertion } from '../../ts/query/documents.js'
+import { parseFilter } from '../../ts/query/parse.js'
+import { compileProgram } from '../../ts/query/program.js'
+import { Redis } from '../../ts/redis/redis.js'
+import { openClusterDirectory } from '../../ts/store/directory.js'
+import { Namespaces } from '../../ts/store/namespaces.js'
+import { Store } from '../../ts/store/store.js'
+import type { Tx } from '../../ts/store/tx.js'
+import type { MaybePromise } from '../../ts/store/types.js'
+import type { Volume } from '../../ts/volume/volume.js'
+import { Volumes } from '../../ts/volume/volumes.js'
+
+/** Small segments, so that rolling over is cheap. */
+const DEFAULTS = [
+  'bucket.volume.segment_size=1048576',
+  'redis.volume.segment_size=1048576',
+  'volume.preallocate_bytes=65536',
+  'redis.volume_syncer.period=10',
+]
+
+export interface DataMember {
+  readonly config: Config
+  readonly directory: string
+  /** What was logged, as objects. */
+  readonly logged: Record<string, unknown>[]
+  readonly store: Store
+  readonly cluster: Cluster
+  readonly volumes: Volumes
+  readonly documents: Documents
+  readonly redis: Redis
+  readonly namespace: BucketNamespace
+  /** Content prefix of the area `prefixes`. */
+  readonly registry: Buffer
+  /** The volume of BUCKET shard 0. */
+  readonly bucketVolume: Volume
+  /** The volume of REDIS shard 0. */
+  readonly redisVolume: Volume
+  /** Another member on the same store; not made the primary of anything. */
+  join(sets?: readonly string[]): Promise<DataMember>
+  /** Stops everything, and starts again over the same files. */
+  reopen(sets?: readonly string[]): Promise<DataMember>
+  /** Stops everything and deletes the files. */
+  close(): Promise<void>
+}
+
+/** A member that is the primary of all shards. @param sets `key=value` settings */
+export async function openDataMember(sets: readonly string[] = []): Promise<DataMember> {
+  const directory = await mkdtemp(join(tmpdir(), 'kronotop-data-'))
+  return openIn(directory, { sets, isAlone: true })
+}
+
+interface OpenOptions {
+  readonly sets: readonly string[]
+  readonly isAlone: boolean
+  readonly store?: Store
+}
+
+async function openIn(directory: string, options: OpenOptions): Promise<DataMember> {
+  const { config } = loadConfig({ sets: [`data_dir=${directory}`, ...DEFAULTS, ...options.sets] })
+  const logged: Record<string, unknown>[] = []
+  const log = pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line)) })
+  const identity = await openIdentity(config.data_dir, config.cluster.name)
+  const store = options.store ?? (await Store.open(config, log))
+  const cluster = await Cluster.open({ store, identity, config, log })
+  const namespaces = await Namespaces.open(store, config, log)
+  const registry = await openClusterDirectory(store, config.cluster.name, 'prefixes')
+  const { routes } = cluster
+  const parts = { store, routes, memberDirectory: identity.directory, config, log }
+  const volumes = new Volumes(parts)
+  await volumes.start()
+  const redis = new Redis({ ...parts, volumes })
+  await redis.start()
+  const host = '127.0.0.1'
+  await cluster.join({ external: { host, port: 5484 }, internal: { host, port: 3320 } })
+  if (options.isAlone) await cluster.bootstrap()
+  const stop = async (): Promise<void> => {
+    await cluster.leave()
+    await redis.stop()
+    await volumes.close()
+    namespaces.close()
+    if (options.isAlone) await store.close()
+    identity.release()
+  }
+  return {
+    ...{ config, directory, logged, store, cluster, volumes, redis, registry },
+    documents: new Documents({ volumes, routes }),
+    namespace: await namespaces.resolve(config.default_namespace),
+    get bucketVolume() {
+      return volumes.require('bucket-shard-0')
+    },
+    get redisVolume() {
+      return volumes.require('redis-shard-0')
+    },
+    join: async (sets = []) => {
+      const other = await mkdtemp(join(tmpdir(), 'kronotop-data-'))
+      return openIn(other, { sets, isAlone: false, store })
+    },
+    reopen: async (sets = options.sets) => {
+      await stop()
+      return openIn(directory, { ...options, sets })
+    },
+    close: async () => {
+      await stop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Makes a bucket on BUCKET shard 0 and opens it. */
+export async function makeBucket(member: DataMember, name = 'b'): Promise<Bucket> {
+  const { store, namespace, registry } = member
+  await store.transact(tx => createBucket(tx, namespace, { name, shards: [0], registry }))
+  return store.transact(tx => openBucket(tx, namespace, name))
+}
+
+/** Inserts JSON documents in one transaction. @returns their ids as hexadecimal text */
+export async function insertJson(
+  member: DataMember,
+  bucket: Bucket,
+  documents: readonly object[],
+): Promise<string[]> {
+  const insertion = new Insertion(documents.map(jsonOf), true)
+  await member.store.transact(tx => member.documents.insert(tx, bucket, insertion))
+  const ids = insertion.prepare().ids.toString('hex')
+  return documents.map((_, i) => ids.slice(i * 24, (i + 1) * 24))
+}
+
+export function jsonOf(value: object): Buffer {
+  return Buffer.from(JSON.stringify(value))
+}
+
+/** A cursor on bucket `b` that nobody has read from. */
+export function makeCursor(
+  member: DataMember,
+  filter: object,
+  options: { limit?: number; kind?: Cursor['kind']; snapshot?: boolean } = {},
+): Cursor {
+  const source = jsonOf(filter)
+  const parsed = parseFilter(source)
+  return {
+    kind: options.kind ?? 'QUERY',
+    namespace: member.namespace,
+    bucket: 'b',
+    source,
+    filter: parsed,
+    program: compileProgram(parsed),
+    limit: options.limit ?? 100,
+    snapshot: options.snapshot ?? false,
+    bucketUuid: undefined,
+    position: undefined,
+  }
+}
+
+/** Runs `body` in a transaction that is committed, once, if it needs that. */
+export async function once<T>(store: Store, body: (tx: Tx) => MaybePromise<T>): Promise<T> {
+  const tx = store.begin()
+  try {
+    const result = await body(tx)
+    if (tx.needsCommit) await tx.commit()
+    return result
+  } finally {
+    tx.cancel()
+  }
+}
+
+/** `PREFIX message` of what `body` throws or rejects with, or `no error`. */
+export async function errorOf(body: () => unknown): Promise<string> {
+  try {
+    await body()
+  } catch (thrown) {
+    if (thrown instanceof RespError) return `${thrown.prefix} ${thrown.message}`
+    throw thrown
+  }
+  return 'no error'
+}
