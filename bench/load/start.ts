@@ -26,7 +26,8 @@ async function timeStart(dataDir: string): Promise<number> {
   })
   await bannerOf(child)
   const tookMs = performance.now() - startedAt
-  const ended = new Promise(resolve => child.once('exit', resolve))
+  // npm ends before the server does; the output closes when nobody is left to write to it.
+  const ended = new Promise(resolve => child.once('close', resolve))
   child.kill('SIGTERM')
   await ended
   return tookMs

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { queryAll, useJson } from '../support/bucket.js'
-import { isLong, rounds, seed } from '../support/budget.js'
+import { rounds, seed } from '../support/budget.js'
 import { Random } from '../support/random.js'
 import type { Frame, RespClient } from '../support/resp-client.js'
 import { TestServer } from '../support/server.js'
@@ -14,7 +14,6 @@ import { reporting, withTestServer } from '../support/server-suite.js'
 
 const test = suite('transactions over a kill')
 
-const LIMIT_MS = isLong() ? 3_000_000 : 150_000
 const WRITERS = 4
 const ACCOUNTS = 8
 const START_BALANCE = 1_000
@@ -123,29 +122,25 @@ test('keeps every acknowledged commit and no half of another', async () => {
   const used = seed()
   const random = new Random(used)
   console.log(`SEED=${used}`)
-  await withTestServer(
-    SETTINGS,
-    async server => {
-      const writers = Array.from({ length: WRITERS }, (_, i) => new Writer(i))
-      await (await server.connect()).call('BUCKET.CREATE', 'written')
-      for (let round = 0; round < rounds('kill during transactions'); round++) {
-        const loads = runLoads(server, writers, random)
-        await sleep(random.between(20, 500))
-        await server.kill()
-        await loads
-        await server.start()
-        const client = await useJson(await server.connect())
-        for (const writer of writers) writer.resume(await writer.check(client))
-        let total = 0
-        for (let account = 1; account <= ACCOUNTS; account++) {
-          total += await balanceOf(client, account)
-        }
-        assert.is(total, ACCOUNTS * START_BALANCE)
-        console.log(`round ${round}: ${writers.map(({ sent }) => sent).join(' ')} transactions`)
+  await withTestServer(SETTINGS, async server => {
+    const writers = Array.from({ length: WRITERS }, (_, i) => new Writer(i))
+    await (await server.connect()).call('BUCKET.CREATE', 'written')
+    for (let round = 0; round < rounds('kill during transactions'); round++) {
+      const loads = runLoads(server, writers, random)
+      await sleep(random.between(20, 500))
+      await server.kill()
+      await loads
+      await server.start()
+      const client = await useJson(await server.connect())
+      for (const writer of writers) writer.resume(await writer.check(client))
+      let total = 0
+      for (let account = 1; account <= ACCOUNTS; account++) {
+        total += await balanceOf(client, account)
       }
-    },
-    LIMIT_MS,
-  )
+      assert.is(total, ACCOUNTS * START_BALANCE)
+      console.log(`round ${round}: ${writers.map(({ sent }) => sent).join(' ')} transactions`)
+    }
+  })
 })
 
 test('starts after a kill at any moment of the first start', async () => {

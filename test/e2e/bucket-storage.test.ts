@@ -84,8 +84,13 @@ test('goes on in further segments when one is full', async () => {
   await client.call('BUCKET.CREATE', 'rolled')
   const segments = (await describeVolume(server, VOLUME)).segments.size
   const documents = Array.from({ length: 90 }, () => sized(500_000))
-  for (let i = 0; i < documents.length; i += 9) {
-    const bodies = documents.slice(i, i + 9).map(({ document }) => document)
+  // One request is larger than a segment.
+  for (const [from, to] of [
+    [0, 9],
+    [9, 50],
+    [50, 90],
+  ]) {
+    const bodies = documents.slice(from, to).map(({ document }) => document)
     await client.call('BUCKET.INSERT', 'rolled', 'DOCS', ...bodies)
   }
   assert.ok((await describeVolume(server, VOLUME)).segments.size >= segments + 2)

@@ -112,3 +112,38 @@ test('rolls back when the connection is lost', async () => {
 })
 
 test.run()
+
+const guarded = serverSuite('session with a password', ['auth.requirepass=secret'])
+const NOAUTH = 'NOAUTH Authentication required.'
+const WRONGPASS = 'WRONGPASS invalid username-password pair or user is disabled.'
+
+guarded.test('lets nothing through before the login', async () => {
+  const client = await guarded.server.connect()
+  for (const words of [['PING'], ['ZGET', 'k'], ['GET', 'k'], ['BEGIN'], ['CLIENT', 'ID']]) {
+    assert.is(await client.error(...words), NOAUTH)
+  }
+  assert.is(await client.error('ZGET'), "ERR wrong number of arguments for 'ZGET' command")
+  assert.is(await client.error('AUTH', 'wrong'), WRONGPASS)
+  assert.is(await client.error('AUTH', 'nobody', 'secret'), WRONGPASS)
+  assert.is(await client.error('ZGET', 'k'), NOAUTH)
+  assert.is(await client.call('AUTH', 'secret'), 'OK')
+  assert.is(await client.error('AUTH', 'wrong'), WRONGPASS)
+  assert.is(await client.call('ZGET', 'k'), null)
+  await client.call('SESSION.CLOSE')
+  assert.is(await client.error('ZGET', 'k'), NOAUTH)
+  assert.is(await client.call('AUTH', 'default', 'secret'), 'OK')
+})
+
+guarded.test('logs in with HELLO, on both ports', async () => {
+  for (const connect of [() => guarded.server.connect(), () => guarded.server.connectAdmin(2)]) {
+    const client = await connect()
+    assert.is(await client.error('HELLO', '3', 'AUTH', 'default', 'wrong'), WRONGPASS)
+    await client.exchange(['PING'], `-${NOAUTH}\r\n`)
+    await client.call('HELLO', '3')
+    assert.is(await client.error('PING'), NOAUTH)
+    await client.call('HELLO', '3', 'AUTH', 'default', 'secret')
+    assert.is(await client.call('PING'), 'PONG')
+  }
+})
+
+guarded.test.run()

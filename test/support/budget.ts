@@ -9,14 +9,21 @@ interface Rounds {
 }
 
 const ROUNDS = {
+  plans: { short: 150, long: 5_000 },
+  'cursor batches': { short: 100, long: 3_000 },
+  'redis shard': { short: 60, long: 2_000 },
+  'slots of shards': { short: 300, long: 20_000 },
+  'process ids': { short: 300, long: 20_000 },
   'key order': { short: 500, long: 50_000 },
   'lines of a load': { short: 50, long: 2_000 },
   'split pipelines': { short: 200, long: 20_000 },
   'mutated pipelines': { short: 1_000, long: 100_000 },
   'garbage on a socket': { short: 60, long: 3_000 },
+  'random requests': { short: 20_000, long: 1_000_000 },
   'kill during inserts': { short: 6, long: 300 },
   'kill during a load': { short: 4, long: 100 },
   'kill during transactions': { short: 6, long: 300 },
+  'kill during Redis writes': { short: 5, long: 200 },
   'kill during the start': { short: 5, long: 100 },
 } as const satisfies Record<string, Rounds>
 

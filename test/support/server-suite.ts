@@ -1,8 +1,9 @@
 /** Suites whose tests share one server, started before the first and stopped after the last. */
 import { suite } from 'uvu'
+import { isLong } from './budget.js'
 import { TestServer } from './server.js'
 
-const TEST_LIMIT_MS = 60_000
+const TEST_LIMIT_MS = isLong() ? 3_000_000 : 150_000
 /** What is shown of the server's output below a failed test. */
 const SHOWN_BYTES = 8_000
 
@@ -58,27 +59,22 @@ export async function reporting<T>(server: TestServer, body: () => Promise<T>): 
 export async function withTestServer(
   sets: readonly string[],
   body: (server: TestServer) => Promise<void>,
-  limitMs = TEST_LIMIT_MS,
 ): Promise<void> {
   const server = new TestServer(sets)
   try {
     await server.start()
-    await reporting(server, () => limited('the test', () => body(server), limitMs))
+    await reporting(server, () => limited('the test', () => body(server)))
   } finally {
     await server.dispose()
   }
 }
 
-async function limited(
-  what: string,
-  body: () => Promise<void>,
-  limitMs = TEST_LIMIT_MS,
-): Promise<void> {
+async function limited(what: string, body: () => Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new Error(`${what}: still running after ${limitMs / 1000} s`))
-    }, limitMs)
+      reject(new Error(`${what}: still running after ${TEST_LIMIT_MS / 1000} s`))
+    }, TEST_LIMIT_MS)
   })
   try {
     await Promise.race([body(), late])

@@ -173,6 +173,26 @@ export class TestServer {
   }
 }
 
+/** Runs the server's process to its end, for starts that must fail and for `--help`.
+ *  @throws Error  when it does not end in time */
+export async function runServer(
+  argv: readonly string[],
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
+  running.add(child)
+  const written = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', chunk => {
+      written[name] += chunk
+    })
+  }
+  const timer = setTimeout(() => child.kill('SIGKILL'), START_LIMIT_MS)
+  const { code, signal } = await exitOf(child)
+  clearTimeout(timer)
+  if (signal !== null) throw new Error(`the server did not end by itself:\n${written.stdout}`)
+  return { code, ...written }
+}
+
 function exitOf(child: ChildProcess): Promise<Exit> {
   return new Promise((done, failed) => {
     child.on('error', failed)

@@ -4,9 +4,10 @@
  */
 
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, open, readdir } from 'node:fs/promises'
+import { open, readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { addon, type FileLock, nativeReason } from '../native.js'
+import { makeDirectory } from '../store/make-directory.js'
 
 const MEMBER_ID = /^[0-9a-f]{40}$/
 
@@ -24,7 +25,7 @@ export interface Identity {
  *                 is in use by another process */
 export async function openIdentity(dataDir: string, clusterName: string): Promise<Identity> {
   const parent = resolve(dataDir, clusterName)
-  await mkdir(parent, { recursive: true })
+  await makeDirectory(parent, 'data_dir')
   const entries = await readdir(parent)
   if (entries.length > 1) throw new Error(`Found more than one file or directory in ${parent}`)
   const [existing] = entries
@@ -34,7 +35,7 @@ export async function openIdentity(dataDir: string, clusterName: string): Promis
   const memberId = existing ?? createHash('sha1').update(randomUUID()).digest('hex')
   const directory = join(parent, memberId)
   if (existing === undefined) {
-    await mkdir(directory)
+    await makeDirectory(directory, 'data_dir')
     await syncDirectory(parent)
   }
   const lock = lockDirectory(directory)

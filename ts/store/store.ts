@@ -2,13 +2,13 @@
  * The open database: makes transactions, runs the server's own ones with retries, sets watches.
  */
 
-import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database, DirectoryLayer } from 'foundationdb'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import type { NativeDatabase, NativeTransaction } from '../native.js'
 import { type OpenedDatabase, openDatabase, openTransactionCount } from './client.js'
+import { makeDirectory } from './make-directory.js'
 import { StoreCode, StoreError, useErrorNames } from './store-error.js'
 import { yieldTurn } from './turn.js'
 import { Tx } from './tx.js'
@@ -60,7 +60,7 @@ export class Store {
   static async open(config: Config, log: Logger): Promise<Store> {
     useErrorNames(config.compat.error_names)
     if (config.foundationdb.clusterfile === undefined) {
-      await mkdir(config.store.path, { recursive: true })
+      await makeDirectory(config.store.path, 'store.path')
     }
     return new Store(openDatabase(config), config, log)
   }

@@ -28,9 +28,9 @@ Network& instance() {
 
 void run() {
   fdb_error_t code = fdb.run_network();
-  if (code != 0) {
-    std::fprintf(stderr, "fdb_run_network: %s (%d)\n", fdb.get_error(code), code);
-  }
+  // Stopped before this thread got to run it, by a process that ends right after its start.
+  if (code == 0 || code == kNetworkCannotBeRestarted) return;
+  std::fprintf(stderr, "fdb_run_network: %s (%d)\n", fdb.get_error(code), code);
 }
 
 }  // namespace

@@ -1,0 +1,163 @@
+/**
+ * The server is killed under Redis writes, which reach the volume later. Afterwards each key has a
+ * state that it had at some moment since everything was last synced: nothing older, nothing torn,
+ * nothing that a deletion had ended.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { rounds, seed } from '../support/budget.js'
+import { Random } from '../support/random.js'
+import type { RespClient } from '../support/resp-client.js'
+import type { TestServer } from '../support/server.js'
+import { withTestServer } from '../support/server-suite.js'
+
+const test = suite('Redis data over a kill')
+
+/** More records than the syncer takes at a time. */
+const KEYS = 1_000
+const FIELDS = ['a', 'b', 'c', 'd']
+const PACKET = 200
+/** Silence after which everything must be in the volume: many periods of the syncer. */
+const SYNC_MS = 1_500
+const SETTINGS = ['redis.volume.segment_size=262144', 'volume.preallocate_bytes=65536']
+
+/** A value tells which life of its key it belongs to, so that two lives cannot mix unseen. */
+type State =
+  | { readonly kind: 'none' | 'string'; readonly value: string | null }
+  | {
+      readonly kind: 'hash'
+      readonly life: string
+      readonly fields: Readonly<Record<string, string>>
+    }
+
+const NONE: State = { kind: 'none', value: null }
+
+class Key {
+  /** States since the last sync, oldest first. */
+  states: State[] = [NONE]
+
+  constructor(readonly name: string) {}
+
+  get state(): State {
+    return this.states.at(-1)!
+  }
+
+  /** Draws a write, adds the state it leads to, and returns the command. */
+  write(random: Random, number: number): string[] {
+    const { state, name } = this
+    const chance = random.next()
+    if (chance < 0.25) {
+      this.states.push(NONE)
+      return ['DEL', name]
+    }
+    if (state.kind === 'string' || chance < 0.4) {
+      this.states.push({ kind: 'string', value: String(number) })
+      return ['SET', name, String(number)]
+    }
+    const life = state.kind === 'hash' ? state.life : String(number)
+    const fields = state.kind === 'hash' ? state.fields : {}
+    const [field, value] = [random.pick(FIELDS), `${life}/${number}`]
+    this.states.push({ kind: 'hash', life, fields: { ...fields, [field]: value } })
+    return ['HSET', name, field, value]
+  }
+
+  /** Compares what the server has now with the states that may have been written. */
+  check(found: State): void {
+    const shown = `${this.name}: ${JSON.stringify(found)}`
+    if (found.kind !== 'hash') {
+      const isKnown = this.states.some(state => {
+        return state.kind === found.kind && state.value === found.value
+      })
+      assert.ok(isKnown, `${shown} never was`)
+      return
+    }
+    // Fields are records of their own, so each may be of another moment, but of one life.
+    const life = this.states.filter(state => state.kind === 'hash' && state.life === found.life)
+    assert.ok(life.length > 0, `${shown} never was`)
+    for (const field of FIELDS) {
+      const isKnown = life.some(state => {
+        return state.kind === 'hash' && state.fields[field] === found.fields[field]
+      })
+      assert.ok(isKnown, `field ${field} of ${shown} never was`)
+    }
+  }
+}
+
+class Writes {
+  readonly keys = Array.from({ length: KEYS }, (_, i) => new Key(`key:${i}`))
+  readonly #random: Random
+  #number = 0
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  /** Writes until `stopsAt`, or until the server is gone. */
+  async run(client: RespClient, stopsAt = Number.POSITIVE_INFINITY): Promise<void> {
+    try {
+      while (Date.now() < stopsAt) {
+        for (let i = 0; i < PACKET; i++) {
+          client.send(...this.#random.pick(this.keys).write(this.#random, ++this.#number))
+        }
+        for (let i = 0; i < PACKET; i++) assert.not.equal((await client.read()).type, '-')
+      }
+    } catch (cause) {
+      if (!(cause instanceof Error) || !/^the connection ended/.test(cause.message)) throw cause
+    }
+  }
+
+  /** Everything is in the volume: only the newest states may come back from now on. */
+  synced(): void {
+    for (const key of this.keys) key.states = [key.state]
+  }
+
+  async check(client: RespClient): Promise<void> {
+    for (const key of this.keys) {
+      const found = await stateOf(client, key.name)
+      key.check(found)
+      key.states = [found]
+    }
+  }
+}
+
+async function stateOf(client: RespClient, name: string): Promise<State> {
+  const { type, value } = await client.frame('GET', name)
+  if (type !== '-') {
+    return value === null ? NONE : { kind: 'string', value: String(value) }
+  }
+  const fields = Object.fromEntries((await client.call('HGETALL', name)) as Map<string, string>)
+  const lives = new Set(Object.values(fields).map(text => text.split('/')[0]!))
+  assert.is(lives.size, 1, `${name} mixes two lives: ${JSON.stringify(fields)}`)
+  return { kind: 'hash', life: [...lives][0]!, fields }
+}
+
+async function round(server: TestServer, writes: Writes, random: Random): Promise<void> {
+  if (random.next() < 0.5) {
+    await writes.run(await server.connect(), Date.now() + random.between(0, 300))
+    await sleep(SYNC_MS)
+    writes.synced()
+  }
+  const writing = writes.run(await server.connect())
+  await sleep(random.between(1, 600))
+  await server.kill()
+  await writing
+  await server.start()
+  await writes.check(await server.connect(3))
+}
+
+test('brings back states that were, and none from before the last sync', async () => {
+  const used = seed()
+  const random = new Random(used)
+  console.log(`SEED=${used}`)
+  await withTestServer(SETTINGS, async server => {
+    const writes = new Writes(random)
+    for (let i = 0; i < rounds('kill during Redis writes'); i++) await round(server, writes, random)
+    await writes.run(await server.connect(), Date.now() + 200)
+    writes.synced()
+    await server.restart()
+    await writes.check(await server.connect(3))
+  })
+})
+
+test.run()

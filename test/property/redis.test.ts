@@ -1,0 +1,153 @@
+/** Whatever was done to a REDIS shard, a restart finds it as it was. */
+import fc from 'fast-check'
+import { pino } from 'pino'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { loadShard } from '../../ts/redis/loader.js'
+import { ShardData } from '../../ts/redis/shard.js'
+import { slotOf } from '../../ts/redis/slots.js'
+import { Syncer } from '../../ts/redis/syncer.js'
+import { prefixRange, redisRecordsPrefix } from '../../ts/store/keyspace.js'
+import { property } from '../support/budget.js'
+import { type DataMember, openDataMember } from '../support/data-member.js'
+
+const PREFIX = Buffer.from('syncer00')
+const slotOfKey = (key: string): number => slotOf(Buffer.from(key, 'latin1'))
+const log = pino({ level: 'silent' })
+
+let member: DataMember
+
+test.before(async () => {
+  member = await openDataMember()
+})
+test.after(() => member.close())
+
+type Step =
+  | { readonly do: 'set'; readonly key: string; readonly value: string; readonly isTimed: boolean }
+  | { readonly do: 'hset'; readonly key: string; readonly field: string; readonly value: string }
+  | { readonly do: 'del'; readonly key: string }
+  | { readonly do: 'sync' }
+  | { readonly do: 'fail' }
+
+const keys = fc.constantFrom('a', 'b', 'c', '')
+const values = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.string({ unit: fc.integer({ max: 255 }).map(c => String.fromCharCode(c)) }),
+  },
+  fc.integer({ min: 20_000, max: 600_000 }).map(size => 'x'.repeat(size)),
+)
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('set' as const),
+      key: keys,
+      value: values,
+      isTimed: fc.boolean(),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('hset' as const),
+      key: keys,
+      field: keys,
+      value: values,
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('del' as const), key: keys }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('sync' as const) }) },
+  fc.record({ do: fc.constant('fail' as const) }),
+)
+
+const EXPIRY_MS = Date.now() + 3_600_000
+
+/** Does to the shard what a command does; a hash command on a string is refused. */
+function apply(shard: ShardData, step: Step): void {
+  if (step.do === 'set') {
+    const { key, value, isTimed } = step
+    shard.setString(slotOfKey(key), key, value, isTimed ? EXPIRY_MS : 0)
+  } else if (step.do === 'hset') {
+    const { key, field, value } = step
+    if (shard.get(slotOfKey(key), key)?.kind === 'string') return
+    shard.setField(slotOfKey(key), key, field, value)
+  } else if (step.do === 'del') {
+    shard.delete(slotOfKey(step.key), step.key)
+  }
+}
+
+/** Everything in a shard, as plain data. */
+function contents(shard: ShardData): unknown[] {
+  const text = (value: string | Buffer) => Buffer.from(value as string, 'latin1').toString('latin1')
+  return ['a', 'b', 'c', ''].map(key => {
+    const entry = shard.get(slotOfKey(key), key)
+    if (entry === undefined) return [key]
+    if (entry.kind === 'string') return [key, entry.expiresAtMs, text(entry.item.value)]
+    const fields = [...entry.fields].map(([field, { value }]) => [field, text(value)] as const)
+    return [key, entry.expiresAtMs, fields.sort(([a], [b]) => (a < b ? -1 : 1))]
+  })
+}
+
+async function drain(shard: ShardData): Promise<void> {
+  const { store, redisVolume: volume } = member
+  const parts = { shard, volume, store, prefix: PREFIX, periodMs: 1_000, slotOfKey, log }
+  await new Syncer(parts).stop()
+}
+
+/** A drain that cannot write, because the shard takes none. */
+async function drainInVain(shard: ShardData): Promise<void> {
+  const { administration } = member.cluster
+  await administration.setShardStatus('REDIS', 0, 'READONLY')
+  await drain(shard).catch(() => {})
+  await administration.setShardStatus('REDIS', 0, 'READWRITE')
+}
+
+async function load(): Promise<ShardData> {
+  const shard = new ShardData(0)
+  const { store, redisVolume: volume } = member
+  await loadShard({ store, volume, shard, slotOfKey })
+  return shard
+}
+
+async function recordCount(): Promise<number> {
+  const { begin, end } = prefixRange(redisRecordsPrefix(member.redisVolume.prefix))
+  return (await member.store.transact(tx => tx.getRangeAll(begin, end))).count
+}
+
+async function liveBytes(): Promise<{ used: number; entries: number }> {
+  let used = 0
+  let entries = 0
+  for (const segment of (await member.redisVolume.describe()).values()) {
+    used += segment.usedBytes
+    entries += segment.cardinality
+  }
+  return { used, entries }
+}
+
+test('a restart finds the shard as it was, and an emptied one leaves nothing', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(steps, { maxLength: 25 }), async list => {
+      const shard = new ShardData(0)
+      for (const step of list) {
+        if (step.do === 'sync') await drain(shard)
+        else if (step.do === 'fail') await drainInVain(shard)
+        else apply(shard, step)
+      }
+      await drain(shard)
+      assert.not(shard.isDirty)
+      const loaded = await load()
+      assert.equal(contents(loaded), contents(shard))
+      assert.is(loaded.usedBytes, shard.usedBytes)
+      assert.not(loaded.isDirty)
+      for (const key of ['a', 'b', 'c', '']) loaded.delete(slotOfKey(key), key)
+      await drain(loaded)
+      assert.is(await recordCount(), 0)
+      assert.equal(await liveBytes(), { used: 0, entries: 0 })
+      assert.is(loaded.usedBytes, 0)
+    }),
+    property('redis shard'),
+  )
+})
+
+test.run()

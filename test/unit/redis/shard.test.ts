@@ -1,0 +1,207 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type Item, ShardData } from '../../../ts/redis/shard.js'
+import { slotOf } from '../../../ts/redis/slots.js'
+import { errorOf } from '../../support/data-member.js'
+
+const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
+const slot = (key: string): number => slotOf(Buffer.from(key, 'latin1'))
+
+let shard: ShardData
+
+test.before.each(() => {
+  shard = new ShardData(0)
+})
+
+const set = (key: string, value: string, expiresAtMs = 0) => {
+  shard.setString(slot(key), key, value, expiresAtMs)
+}
+const get = (key: string) => shard.getString(slot(key), key)?.item.value
+const hset = (key: string, field: string, value: string) => {
+  return shard.setField(slot(key), key, field, value)
+}
+const fields = (key: string) => {
+  return [...(shard.getHash(slot(key), key)?.fields ?? [])].map(([field, { value }]) => {
+    return `${field}=${value}`
+  })
+}
+const del = (key: string) => shard.delete(slot(key), key)
+const dirty = () => [...shard.dirty].map(({ key, field, isLive }) => [key, field, isLive])
+
+/** What the syncer does to the items of a batch that succeeds. */
+function persistAll(): void {
+  for (const item of shard.dirty) if (item.recordId === 0) item.recordId = ++shard.lastRecordId
+  shard.dirty.clear()
+}
+
+test('a string is what was set last', () => {
+  assert.is(get('k'), undefined)
+  set('k', '1')
+  set('k', '2')
+  assert.is(get('k'), '2')
+  assert.is(shard.size, 1)
+})
+
+test('a hash has the fields that were set, in order of their first setting', () => {
+  assert.ok(hset('h', 'a', '1'))
+  assert.ok(hset('h', 'b', '2'))
+  assert.not(hset('h', 'a', '3'))
+  assert.equal(fields('h'), ['a=3', 'b=2'])
+  assert.is(shard.size, 1)
+})
+
+test('a key of the other type is refused, and left as it is', async () => {
+  set('k', '1')
+  hset('h', 'a', '1')
+  assert.is(await errorOf(() => hset('k', 'a', '1')), WRONG_TYPE)
+  assert.is(await errorOf(() => fields('k')), WRONG_TYPE)
+  assert.is(await errorOf(() => get('h')), WRONG_TYPE)
+  assert.is(get('k'), '1')
+  assert.equal(fields('h'), ['a=1'])
+})
+
+test('a string may be set over a hash', () => {
+  hset('k', 'a', '1')
+  set('k', '2')
+  assert.is(get('k'), '2')
+  assert.equal(dirty(), [['k', undefined, true]])
+})
+
+test('deleting says whether the key was there', () => {
+  set('k', '1')
+  assert.ok(del('k'))
+  assert.not(del('k'))
+  set('gone', '1', Date.now() - 1)
+  assert.not(del('gone'))
+  assert.is(shard.size, 0)
+})
+
+test('an expired key is gone for every reader, and one that is set again lives', () => {
+  set('k', '1', Date.now() - 1)
+  hset('h', 'a', '1')
+  set('later', '1', Date.now() + 60_000)
+  assert.is(get('k'), undefined)
+  assert.is(shard.size, 2)
+  assert.is(shard.expiringSize, 1)
+  set('k', '2')
+  assert.is(get('k'), '2')
+})
+
+test('setting a string without an expiry drops the old one', () => {
+  set('k', '1', Date.now() + 60_000)
+  set('k', '2')
+  assert.is(shard.expiringSize, 0)
+  assert.is(shard.getString(slot('k'), 'k')?.expiresAtMs, 0)
+})
+
+test('an expired hash is replaced by a string of the same key', async () => {
+  hset('k', 'a', '1')
+  persistAll()
+  shard.getHash(slot('k'), 'k')!.expiresAtMs = Date.now() - 1
+  assert.ok(hset('k', 'b', '2'))
+  assert.equal(fields('k'), ['b=2'])
+})
+
+test('sweeping removes expired keys that nobody asks for', () => {
+  for (let i = 0; i < 100; i++) set(`old${i}`, '1', Date.now() - 1)
+  for (let i = 0; i < 10; i++) set(`new${i}`, '1', Date.now() + 60_000)
+  let expired = 0
+  for (let i = 0; i < 20; i++) expired += shard.sweep(20, slot)
+  assert.is(expired, 100)
+  assert.is(shard.size, 10)
+  assert.is(shard.expiringSize, 10)
+})
+
+test('repeated writes of one key are one dirty item', () => {
+  for (let i = 0; i < 5; i++) set('k', String(i))
+  hset('h', 'a', '1')
+  hset('h', 'a', '2')
+  assert.equal(dirty(), [
+    ['k', undefined, true],
+    ['h', 'a', true],
+  ])
+})
+
+test('a key that was never persisted leaves nothing dirty when it goes', () => {
+  set('k', '1')
+  del('k')
+  assert.not(shard.isDirty)
+})
+
+test('a persisted key that goes is dirty until its record is cleared', () => {
+  set('k', '1')
+  hset('h', 'a', '1')
+  hset('h', 'b', '1')
+  persistAll()
+  assert.not(shard.isDirty)
+  del('k')
+  del('h')
+  assert.equal(dirty(), [
+    ['k', undefined, false],
+    ['h', 'a', false],
+    ['h', 'b', false],
+  ])
+})
+
+test('a key made again is a new item behind the end of the old one', () => {
+  set('k', '1')
+  persistAll()
+  const old = shard.getString(slot('k'), 'k')!.item
+  del('k')
+  set('k', '2')
+  const [first, second] = [...shard.dirty] as [Item, Item]
+  assert.is(first, old)
+  assert.is(second.recordId, 0)
+  assert.is(second.value, '2')
+})
+
+test('a batch that is put back comes before what became dirty meanwhile', () => {
+  set('a', '1')
+  set('b', '1')
+  const batch = [...shard.dirty]
+  shard.dirty.clear()
+  set('c', '1')
+  set('b', '2')
+  shard.putBack(batch)
+  assert.equal(
+    [...shard.dirty].map(({ key }) => key),
+    ['a', 'b', 'c'],
+  )
+})
+
+test('of two records for one key the later counts, and the earlier is cleared', () => {
+  const item = (recordId: number, value: string, field?: string): Item => {
+    return { key: 'k', field, value, recordId, isLive: true }
+  }
+  shard.restore(slot('k'), item(1, 'one'), 0)
+  shard.restore(slot('k'), item(2, 'two'), 0)
+  assert.is(get('k'), 'two')
+  shard.restore(slot('k'), item(3, '1', 'a'), 0)
+  shard.restore(slot('k'), item(4, '2', 'a'), 0)
+  assert.equal(fields('k'), ['a=2'])
+  shard.restore(slot('k'), item(5, 'five'), 0)
+  assert.is(get('k'), 'five')
+  const cleared = [...shard.dirty].filter(({ isLive }) => !isLive).map(({ recordId }) => recordId)
+  assert.equal(cleared, [1, 2, 3, 4])
+  assert.is(shard.lastRecordId, 5)
+})
+
+test('the estimate of used bytes returns to zero', () => {
+  set('k', 'value')
+  set('k', 'longer value')
+  hset('h', 'field', 'value')
+  hset('h', 'other', 'value')
+  assert.ok(shard.usedBytes > 30)
+  set('h', 'now a string', Date.now() - 1)
+  del('k')
+  assert.is(get('h'), undefined)
+  assert.is(shard.usedBytes, 0)
+})
+
+test('keys of all slots are counted and found', () => {
+  for (let i = 0; i < 1_000; i++) set(`key:${i}`, String(i))
+  assert.is(shard.size, 1_000)
+  for (let i = 0; i < 1_000; i++) assert.is(get(`key:${i}`), String(i))
+})
+
+test.run()

@@ -1,0 +1,309 @@
+/** Batches of the syncer, and what a restart loads. */
+import { pino } from 'pino'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { loadShard } from '../../../ts/redis/loader.js'
+import { keepValue } from '../../../ts/redis/record.js'
+import { ShardData } from '../../../ts/redis/shard.js'
+import { slotOf } from '../../../ts/redis/slots.js'
+import { Syncer } from '../../../ts/redis/syncer.js'
+import type { KeyRange } from '../../../ts/store/keyspace.js'
+import {
+  changeLogPrefix,
+  prefixRange,
+  redisChunksRange,
+  redisRecordsPrefix,
+} from '../../../ts/store/keyspace.js'
+import { type DataMember, errorOf, openDataMember } from '../../support/data-member.js'
+import { until } from '../../support/wait.js'
+
+const PREFIX = Buffer.from('syncer00')
+const slotOfKey = (key: string): number => slotOf(Buffer.from(key, 'latin1'))
+
+let member: DataMember
+let shard: ShardData
+let syncer: Syncer
+
+/** The member's own syncer stays idle: nothing is dirty in its shard. */
+test.before.each(async () => {
+  member = await openDataMember()
+  shard = new ShardData(0)
+  syncer = makeSyncer()
+})
+test.after.each(async () => {
+  syncer.abandon()
+  await member.close()
+})
+
+function makeSyncer(): Syncer {
+  const { store, redisVolume: volume } = member
+  const log = pino({ level: 'silent' })
+  return new Syncer({ shard, volume, store, prefix: PREFIX, periodMs: 5, slotOfKey, log })
+}
+
+/** Writes everything that is dirty; another syncer goes on afterwards. */
+async function sync(): Promise<void> {
+  await syncer.stop()
+  syncer = makeSyncer()
+}
+
+async function load(): Promise<ShardData> {
+  const loaded = new ShardData(0)
+  const { store, redisVolume: volume } = member
+  await loadShard({ store, volume, shard: loaded, slotOfKey })
+  return loaded
+}
+
+const set = (key: string, value: string | Buffer, expiresAtMs = 0) => {
+  shard.setString(slotOfKey(key), key, keepValue(Buffer.from(value)), expiresAtMs)
+}
+const hset = (key: string, field: string, value: string) => {
+  shard.setField(slotOfKey(key), key, field, value)
+}
+const del = (key: string) => shard.delete(slotOfKey(key), key)
+const stringIn = (data: ShardData, key: string) => {
+  const value = data.getString(slotOfKey(key), key)?.item.value
+  return value === undefined ? undefined : Buffer.from(value as string, 'latin1').toString('latin1')
+}
+
+async function count({ begin, end }: KeyRange): Promise<number> {
+  return (await member.store.transact(tx => tx.getRangeAll(begin, end))).count
+}
+const records = () => count(prefixRange(redisRecordsPrefix(member.redisVolume.prefix)))
+const commits = () => count(prefixRange(changeLogPrefix(member.redisVolume.prefix)))
+
+async function accounting(): Promise<{ used: number; entries: number }> {
+  let used = 0
+  let entries = 0
+  for (const segment of (await member.redisVolume.describe()).values()) {
+    used += segment.usedBytes
+    entries += segment.cardinality
+  }
+  return { used, entries }
+}
+
+test('a load gives back strings and hashes with their expiries', async () => {
+  const expiresAtMs = Date.now() + 60_000
+  set('s', 'value')
+  set('t', 'timed', expiresAtMs)
+  hset('h', 'a', '1')
+  hset('h', '', 'empty field')
+  set('', '')
+  await sync()
+  const loaded = await load()
+  assert.ok(loaded.isLoaded)
+  assert.not(loaded.isDirty)
+  assert.is(loaded.size, 4)
+  assert.is(stringIn(loaded, 's'), 'value')
+  assert.is(stringIn(loaded, ''), '')
+  assert.is(loaded.getString(slotOfKey('t'), 't')?.expiresAtMs, expiresAtMs)
+  assert.is(loaded.expiringSize, 1)
+  const hash = loaded.getHash(slotOfKey('h'), 'h')!
+  assert.equal(
+    [...hash.fields].map(([field, { value }]) => [field, value]),
+    [
+      ['a', '1'],
+      ['', 'empty field'],
+    ],
+  )
+  assert.is(loaded.usedBytes, shard.usedBytes)
+  assert.is(loaded.lastRecordId, shard.lastRecordId)
+})
+
+test('keys, fields and values are bytes', async () => {
+  const all = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)).toString('latin1')
+  shard.setString(slotOfKey(all), all, all, 0)
+  shard.setField(slotOfKey('h'), 'h', all, all)
+  await sync()
+  const loaded = await load()
+  assert.is(stringIn(loaded, all), all)
+  assert.is(loaded.getHash(slotOfKey('h'), 'h')!.fields.get(all)?.value, all)
+})
+
+test('a value written again uses its record again, and its old bytes are garbage', async () => {
+  set('k', 'first')
+  await sync()
+  const before = await accounting()
+  set('k', 'other')
+  await sync()
+  assert.equal(await accounting(), before)
+  assert.is(await records(), 1)
+  assert.is(stringIn(await load(), 'k'), 'other')
+})
+
+test('deleted keys do not come back, and leave no record and no entry', async () => {
+  set('k', '1')
+  hset('h', 'a', '1')
+  hset('h', 'b', '1')
+  await sync()
+  del('k')
+  del('h')
+  await sync()
+  assert.is(await records(), 0)
+  assert.equal(await accounting(), { used: 0, entries: 0 })
+  assert.is((await load()).size, 0)
+})
+
+test('a key that is deleted and made again keeps only its new record', async () => {
+  set('k', 'old')
+  hset('h', 'a', 'old')
+  await sync()
+  del('k')
+  del('h')
+  set('k', 'new')
+  hset('h', 'b', 'new')
+  await sync()
+  assert.is(await records(), 2)
+  const loaded = await load()
+  assert.is(stringIn(loaded, 'k'), 'new')
+  assert.equal([...loaded.getHash(slotOfKey('h'), 'h')!.fields.keys()], ['b'])
+})
+
+test('a key that changes its type keeps only the records of the new one', async () => {
+  hset('k', 'a', '1')
+  hset('k', 'b', '1')
+  await sync()
+  set('k', 'string')
+  await sync()
+  assert.is(await records(), 1)
+  assert.is(stringIn(await load(), 'k'), 'string')
+})
+
+test('expired records are not loaded, and are cleared', async () => {
+  set('k', '1', Date.now() + 30)
+  set('stays', '1')
+  await sync()
+  await new Promise(resolve => setTimeout(resolve, 40))
+  const loaded = await load()
+  assert.is(loaded.size, 1)
+  assert.ok(loaded.isDirty)
+  assert.is(loaded.lastRecordId, 2)
+  shard = loaded
+  syncer = makeSyncer()
+  await sync()
+  assert.is(await records(), 1)
+})
+
+test('many items are several batches of a thousand', async () => {
+  for (let i = 0; i < 2_500; i++) set(`key:${i}`, String(i))
+  await sync()
+  assert.is(await commits(), 3)
+  assert.is(await records(), 2_500)
+  const loaded = await load()
+  assert.is(loaded.size, 2_500)
+  assert.is(stringIn(loaded, 'key:2499'), '2499')
+})
+
+test('batches follow each other until nothing is dirty', async () => {
+  for (let i = 0; i < 3_500; i++) set(`key:${i}`, String(i))
+  syncer.start()
+  await until('everything is written', () => !shard.isDirty)
+  await sync()
+  assert.is(await records(), 3_500)
+})
+
+test('long values are cut into chunks and put together again', async () => {
+  const sizes = [262_144 - 22, 262_144 - 21, 262_144, 1_000_000, 3 * 1024 * 1024]
+  const values = sizes.map((size, i) => Buffer.alloc(size, i + 97))
+  for (const [i, value] of values.entries()) set(String(i), value, Date.now() + 60_000)
+  hset('h', 'f', 'x'.repeat(600_000))
+  await sync()
+  const loaded = await load()
+  for (const [i, value] of values.entries()) {
+    const stored = loaded.getString(slotOfKey(String(i)), String(i))!
+    assert.ok(Buffer.from(stored.item.value as string, 'latin1').equals(value), String(i))
+    assert.ok(stored.expiresAtMs > Date.now())
+  }
+  assert.is(loaded.getHash(slotOfKey('h'), 'h')!.fields.get('f')!.value.length, 600_000)
+})
+
+test('a long key or field does not keep the others from being written', async () => {
+  const long = 'k'.repeat(1_500_000)
+  set(long, 'value')
+  hset('h', long, 'value')
+  set('short', '1')
+  await sync()
+  const loaded = await load()
+  assert.is(stringIn(loaded, long), 'value')
+  assert.is(stringIn(loaded, 'short'), '1')
+  assert.ok(loaded.getHash(slotOfKey('h'), 'h')!.fields.has(long))
+})
+
+test('the chunks of a long value go when it is replaced or deleted', async () => {
+  const chunks = (id: number) => count(redisChunksRange(member.redisVolume.prefix, BigInt(id)))
+  set('k', Buffer.alloc(1_000_000))
+  await sync()
+  assert.is(await chunks(1), 4)
+  set('k', Buffer.alloc(600_000))
+  await sync()
+  assert.is(await chunks(1), 3)
+  set('k', 'short')
+  await sync()
+  assert.is(await chunks(1), 0)
+  assert.is((await accounting()).entries, 1)
+  set('k', Buffer.alloc(600_000))
+  await sync()
+  del('k')
+  await sync()
+  assert.is(await chunks(1), 0)
+  assert.equal(await accounting(), { used: 0, entries: 0 })
+})
+
+test('a batch that fails is put back, and written later', async () => {
+  const { administration } = member.cluster
+  set('k', '1')
+  await sync()
+  await administration.setShardStatus('REDIS', 0, 'READONLY')
+  set('k', '2')
+  set('new', '1')
+  del('nothing')
+  assert.is(await errorOf(() => sync()), 'ERR shard id: 0 is not in READWRITE status')
+  syncer = makeSyncer()
+  assert.is(shard.dirty.size, 2)
+  del('new')
+  await administration.setShardStatus('REDIS', 0, 'READWRITE')
+  await sync()
+  const loaded = await load()
+  assert.is(stringIn(loaded, 'k'), '2')
+  assert.is(loaded.size, 1)
+  assert.is(await records(), 1)
+})
+
+test('a shard that is opened again under the syncer loses nothing', async () => {
+  syncer.start()
+  const { administration } = member.cluster
+  for (let round = 0; round < 5; round++) {
+    for (let i = 0; i < 300; i++) set(`key:${i}`, `${round}`)
+    await administration.setShardStatus('REDIS', 0, round % 2 === 0 ? 'READONLY' : 'READWRITE')
+  }
+  await administration.setShardStatus('REDIS', 0, 'READWRITE')
+  await until('everything is written', () => !shard.isDirty)
+  await sync()
+  const loaded = await load()
+  assert.is(loaded.size, 300)
+  for (let i = 0; i < 300; i++) assert.is(stringIn(loaded, `key:${i}`), '4')
+})
+
+test('a syncer that is abandoned writes nothing more', async () => {
+  set('k', '1')
+  syncer.start()
+  syncer.abandon()
+  await new Promise(resolve => setTimeout(resolve, 30))
+  assert.is(await records(), 0)
+})
+
+test('a load ends loudly when a chunk is missing', async () => {
+  set('k', Buffer.alloc(1_000_000))
+  await sync()
+  const { begin } = redisChunksRange(member.redisVolume.prefix, 1n)
+  await member.store.transact(tx => {
+    tx.clear(Buffer.concat([begin, Buffer.from('00000002', 'hex')]))
+  })
+  let message = ''
+  await load().catch((cause: Error) => {
+    message = cause.message
+  })
+  assert.is(message, 'record 1 has 3 chunks instead of 4')
+})
+
+test.run()
