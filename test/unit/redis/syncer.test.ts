@@ -284,6 +284,27 @@ test('a shard that is opened again under the syncer loses nothing', async () => 
   for (let i = 0; i < 300; i++) assert.is(stringIn(loaded, `key:${i}`), '4')
 })
 
+test('bodies appended before the volume was opened again are written again', async () => {
+  const { administration } = member.cluster
+  set('k', '1')
+  const { transact } = member.store
+  member.store.transact = async (body, options) => {
+    member.store.transact = transact
+    await administration.setShardStatus('REDIS', 0, 'READONLY')
+    await administration.setShardStatus('REDIS', 0, 'READWRITE')
+    return member.store.transact(body, options)
+  }
+  let message = ''
+  await syncer.stop().catch((cause: Error) => {
+    message = cause.message
+  })
+  assert.is(message, 'the shard changed hands after the batch was appended')
+  assert.is(await records(), 0)
+  syncer = makeSyncer()
+  await sync()
+  assert.is(stringIn(await load(), 'k'), '1')
+})
+
 test('a syncer that is abandoned writes nothing more', async () => {
   set('k', '1')
   syncer.start()

@@ -180,6 +180,34 @@ test('removes segment files that nobody registered', async () => {
   assert.not(existsSync(stray))
 })
 
+test('looks at all registered segments before it removes a file', async () => {
+  const last = 5_000
+  volume.handle.createSegment(last)
+  await member.store.transact(tx => {
+    for (let segment = 0; segment <= last; segment++) {
+      tx.set(segmentKey(volume.prefix, segment), Buffer.from('{"size":1048576}'.padEnd(100)))
+    }
+  })
+  const path = volume.handle.path(last)
+  member = await member.reopen()
+  assert.ok(existsSync(path))
+  assert.is((await member.bucketVolume.describe()).size, last + 1)
+})
+
+test('adds up the bytes of any number of owners', async () => {
+  const count = 5_000
+  const locations = await append(...Array.from({ length: count }, () => 3))
+  await once(member.store, tx => {
+    const writes = volume.stage(tx)
+    const owner = Buffer.alloc(8)
+    for (let i = 0; i < count; i++) {
+      owner.writeUInt32BE(i)
+      writes.append(Buffer.from(owner), KEY, locations, i)
+    }
+  })
+  assert.equal(await accounting(), { used: 3 * count, garbage: 0, entries: count })
+})
+
 test('a missing segment file makes the volume inoperable, loudly', async () => {
   const size = 700 * 1024
   await write(size, size)

@@ -1,0 +1,172 @@
+/** The slot gate, and the life of a member's REDIS shards. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { keepValue } from '../../../ts/redis/record.js'
+import type { KeyedFrame } from '../../../ts/redis/redis.js'
+import { slotOf } from '../../../ts/redis/slots.js'
+import { type DataMember, errorOf, openDataMember } from '../../support/data-member.js'
+import { until } from '../../support/wait.js'
+
+const STRANGER = 'f'.repeat(40)
+
+let member: DataMember
+
+test.before.each(async () => {
+  member = await openDataMember(['redis.shards=3'])
+})
+test.after.each(() => member.close())
+
+/** A request as the parser leaves it, somewhere inside its input buffer. */
+function frameOf(...words: string[]): KeyedFrame {
+  const base = 7
+  const starts: number[] = []
+  const ends: number[] = []
+  let text = ''
+  for (const word of words) {
+    starts.push(text.length)
+    text += word
+    ends.push(text.length)
+  }
+  const input = Buffer.from(`${'{x}'.padEnd(base)}${text}{behind}`)
+  return { input, base, count: words.length, starts, ends }
+}
+
+const first = { first: 1, last: 1, step: 1 }
+const all = { first: 1, last: -1, step: 1 }
+const pairs = { first: 1, last: -1, step: 2 }
+const admit = (frame: KeyedFrame, keys = first, isWrite = true) => {
+  return errorOf(() => member.redis.admit(frame, keys, isWrite))
+}
+
+function set(key: string, value: string, expiresAtMs = 0): void {
+  const slot = slotOf(Buffer.from(key))
+  member.redis.shardOf(slot).setString(slot, key, keepValue(Buffer.from(value)), expiresAtMs)
+}
+
+function get(key: string): unknown {
+  const slot = slotOf(Buffer.from(key))
+  return member.redis.shardOf(slot).getString(slot, key)?.item.value
+}
+
+/** Writes a route as another member's administration does. */
+async function assign(id: number, primary: string): Promise<void> {
+  const { epochKey } = member.cluster.routes.shard('REDIS', id)!
+  const routeKey = Buffer.from(epochKey)
+  routeKey[routeKey.length - 1] = 1
+  await member.store.transact(tx => {
+    tx.set(routeKey, Buffer.from(JSON.stringify({ primary, standbys: [], status: 'READWRITE' })))
+    tx.add(epochKey, 1n)
+  })
+  await member.cluster.routes.reload()
+}
+
+test('admits requests whose keys have one slot, and tells it', () => {
+  const { redis } = member
+  assert.is(redis.admit(frameOf('GET', 'foo'), first, false), 12_182)
+  assert.is(redis.admit(frameOf('MGET', 'foo', '{foo}bar'), all, false), 12_182)
+  assert.is(redis.admit(frameOf('MSET', 'foo', '1', '{foo}', '2'), pairs, true), 12_182)
+})
+
+test('refuses keys of different slots, also in one shard', async () => {
+  const crossSlot = "CROSSSLOT Keys in request don't hash to the same slot"
+  assert.is(await admit(frameOf('MGET', 'foo', 'bar'), all), crossSlot)
+  assert.is(await admit(frameOf('MGET', 'a{1}', 'a{2}', 'a{1}'), all), crossSlot)
+})
+
+test('refuses what the shard of the slot does not serve, in the order of the checks', async () => {
+  const shard = 2
+  const frame = frameOf('SET', 'foo', '1')
+  const { administration } = member.cluster
+  await administration.setShardStatus('REDIS', shard, 'READONLY')
+  assert.is(await admit(frame), 'ERR shard id: 2 is not in READWRITE status')
+  assert.is(await admit(frame, first, false), 'no error')
+  await administration.setShardStatus('REDIS', shard, 'INOPERABLE')
+  assert.is(await admit(frame), 'ERR shard id: 2 is in INOPERABLE status')
+  assert.is(await admit(frame, first, false), 'ERR shard id: 2 is in INOPERABLE status')
+  await assign(shard, '')
+  assert.is(await admit(frame), 'ERR shard id: 2 not owned by any member yet')
+  const other = await member.join()
+  await assign(shard, other.cluster.memberId)
+  assert.is(await admit(frame), 'MOVED 12182 127.0.0.1:5484')
+  await other.close()
+})
+
+test('a shard that is being loaded is not usable yet', async () => {
+  set('foo', '1')
+  await until('it is written', () => !member.redis.shardOf(12_182).isDirty)
+  await assign(2, '')
+  let error = ''
+  const loading = assign(2, member.cluster.memberId)
+  await until('the route is local', async () => {
+    const answer = await admit(frameOf('GET', 'foo'), first, false)
+    if (answer !== 'ERR shard id: 2 not owned by any member yet') error ||= answer
+    return error !== ''
+  })
+  await loading
+  assert.ok(['no error', 'ERR shard id: 2 not usable yet'].includes(error), error)
+  assert.is(await admit(frameOf('GET', 'foo'), first, false), 'no error')
+  assert.is(get('foo'), '1')
+})
+
+test('a graceful stop writes everything, and the next start serves it', async () => {
+  for (let i = 0; i < 3_000; i++) set(`key:${i}`, String(i))
+  set('timed', '1', Date.now() + 60_000)
+  member = await member.reopen()
+  assert.equal(member.redis.keyspace(), { keys: 3_001, expires: 1 })
+  for (let i = 0; i < 3_000; i++) assert.is(get(`key:${i}`), String(i))
+})
+
+test('a shard that comes back to a member has what was persisted', async () => {
+  const key = 'foo'
+  set(key, 'persisted')
+  await until('it is written', () => !member.redis.shardOf(12_182).isDirty)
+  await assign(2, STRANGER)
+  await assign(2, member.cluster.memberId)
+  assert.is(get(key), 'persisted')
+  set(key, 'again')
+  member = await member.reopen()
+  assert.is(get(key), 'again')
+})
+
+test('expired keys go without being asked for, and their records too', async () => {
+  for (let i = 0; i < 500; i++) set(`key:${i}`, '1', Date.now() + 20)
+  set('stays', '1')
+  await until('they are gone', () => member.redis.keyspace().keys === 1)
+  member = await member.reopen()
+  assert.equal(member.redis.keyspace(), { keys: 1, expires: 0 })
+})
+
+test('writes are refused once the memory bound is reached', async () => {
+  member = await member.reopen(['redis.shards=3', 'redis.maxmemory=1048576'])
+  assert.is(await errorOf(() => member.redis.checkMemory()), 'no error')
+  set('big', 'x'.repeat(1_100_000))
+  const oom = "OOM command not allowed when used memory > 'maxmemory'."
+  assert.is(await errorOf(() => member.redis.checkMemory()), oom)
+  const slot = slotOf(Buffer.from('big'))
+  member.redis.shardOf(slot).delete(slot, 'big')
+  assert.is(await errorOf(() => member.redis.checkMemory()), 'no error')
+})
+
+test('a shard that cannot be loaded is unusable, and the others serve', async () => {
+  set('foo', 'x'.repeat(1_000))
+  set('bar', '1')
+  await until('they are written', () => {
+    return [0, 1, 2].every(id => !member.redis.shardOf(id * 5_462).isDirty)
+  })
+  const { store } = member
+  const { prefix } = member.volumes.require('redis-shard-2')
+  await store.transact(tx => {
+    // The pointer of record 1 with a wrong checksum.
+    const key = Buffer.concat([prefix, Buffer.from('0501', 'hex'), Buffer.alloc(7), Buffer.of(1)])
+    const pointer = Buffer.alloc(18)
+    pointer.writeUInt32BE(100, 10)
+    tx.set(key, pointer)
+  })
+  member = await member.reopen()
+  assert.is(await admit(frameOf('GET', 'foo')), 'ERR shard id: 2 not usable yet')
+  assert.is(await admit(frameOf('GET', 'bar')), 'no error')
+  assert.is(get('bar'), '1')
+  assert.ok(member.logged.some(({ msg }) => msg === 'loading Redis data failed'))
+})
+
+test.run()
