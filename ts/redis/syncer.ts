@@ -27,8 +27,9 @@ import type { VolumeWrites } from '../volume/volume-writes.js'
 import { encodeChunkCount, encodeRecord, RecordKind } from './record.js'
 import type { Item, ShardData } from './shard.js'
 
-/** Items of one batch at most. */
+/** Items of one batch, and those of the same key that follow, up to the maximum. */
 const BATCH_ITEMS = 1_000
+const BATCH_ITEMS_MAX = 2 * BATCH_ITEMS
 /** Bytes after which a batch takes no further item. */
 const BATCH_BYTES = 16 * 1024 * 1024
 /** Bytes that are appended in one turn of the event loop. */
@@ -115,9 +116,12 @@ export class Syncer {
     const items: Item[] = []
     let bytes = 0
     for (const item of shard.dirty) {
+      if (bytes > BATCH_BYTES || items.length === BATCH_ITEMS_MAX) break
+      // What a command did to one key stays together: a hash that a string replaced must not be
+      // half gone after a crash, nor gone without the string.
+      if (items.length >= BATCH_ITEMS && item.key !== items.at(-1)?.key) break
       items.push(item)
       if (item.isLive) bytes += item.key.length + (item.field?.length ?? 0) + item.value.length
-      if (items.length === BATCH_ITEMS || bytes > BATCH_BYTES) break
     }
     for (const item of items) {
       shard.dirty.delete(item)

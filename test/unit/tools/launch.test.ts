@@ -90,8 +90,8 @@ test('takes over the lock of a process that is gone', async () => {
   assert.is(await lock.withLock(path, async () => 'done', Boolean), 'done')
 })
 
-/** Starts the launcher's server part over a `main` that records signals in `log`. */
-async function startServer(): Promise<{ launcher: ChildProcess; pid: number; log: string }> {
+/** Writes a launcher's server part over a `main` that records signals in `log`. */
+function prepareServer(): { script: string; log: string } {
   const log = join(root, 'log')
   mkdirSync(join(root, 'dist/ts'), { recursive: true })
   writeFileSync(join(root, 'package.json'), '{"type":"module"}')
@@ -116,9 +116,19 @@ async function startServer(): Promise<{ launcher: ChildProcess; pid: number; log
     `import { serve } from ${JSON.stringify(pathToFileURL(join(LAUNCH, 'server.mjs')).href)}
      process.exitCode = await serve(${JSON.stringify(root)}, [${JSON.stringify(log)}])`,
   )
+  return { script, log }
+}
+
+async function startServer(): Promise<{ launcher: ChildProcess; pid: number; log: string }> {
+  const { script, log } = prepareServer()
   const launcher = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [line] = await once(launcher.stdout as NonNullable<typeof launcher.stdout>, 'data')
-  return { launcher, pid: Number(line), log }
+  return { launcher, pid: await firstLineOf(launcher), log }
+}
+
+async function firstLineOf(child: ChildProcess): Promise<number> {
+  if (child.stdout === null) throw new Error('the output is not piped')
+  const [line] = await once(child.stdout, 'data')
+  return Number(line)
 }
 
 test('passes a signal on once and gives back the exit code of the server', async () => {
@@ -128,6 +138,19 @@ test('passes a signal on once and gives back the exit code of the server', async
   const [code] = await once(launcher, 'exit')
   assert.is(code, 7)
   assert.is(readFileSync(log, 'utf8'), 'SIGINT')
+})
+
+test('stops the server when npm or its shell is gone', async () => {
+  const { script, log } = prepareServer()
+  // A shell that stays the parent, as the one that npm starts may.
+  const shell = spawn('sh', ['-c', `"${process.execPath}" "${script}"; true`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, npm_lifecycle_event: 'start' },
+  })
+  const pid = await firstLineOf(shell)
+  shell.kill('SIGKILL')
+  await isGone(pid)
+  assert.is(readFileSync(log, 'utf8'), 'SIGTERM')
 })
 
 test('stops the server when the launcher is killed', async () => {

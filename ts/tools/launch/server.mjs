@@ -13,6 +13,8 @@ const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2']
 /** A terminal and npm may both deliver one Ctrl-C: the copy is dropped. */
 const SAME_SIGNAL_MS = 200
 
+const PARENT_POLL_MS = 250
+
 const MIB = 1024 * 1024
 const HEAP_SHARE = 0.6
 const LEAST_HEAP_MIB = 256
@@ -28,6 +30,7 @@ export function serve(root, argv) {
     detached: true,
   })
   forwardSignals(child)
+  if (process.env.npm_lifecycle_event !== undefined) stopWithoutNpm(child)
   return new Promise((done, failed) => {
     child.on('error', failed)
     child.on('exit', (code, signal) => done(code ?? 128 + constants.signals[signal]))
@@ -43,6 +46,18 @@ function forwardSignals(child) {
       lastAt.set(signal, now)
     })
   }
+}
+
+/** npm may die without a word to those it started: by SIGKILL, or because the shell between it and
+ *  the launcher took the signal for itself. The launcher then has another parent. */
+function stopWithoutNpm(child) {
+  const parent = process.ppid
+  const watching = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watching)
+    child.kill('SIGTERM')
+  }, PARENT_POLL_MS)
+  watching.unref()
 }
 
 /** The rest of the memory is for buffers outside the heap, the store's pages and file caches. */
