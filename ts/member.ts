@@ -17,7 +17,7 @@ import type { Port } from './server/command.js'
 import type { Lifecycle, Services } from './server/context.js'
 import { Listener } from './server/listener.js'
 import { Registry } from './server/registry.js'
-import { Sessions } from './server/session.js'
+import { Sessions, sessionDefaults } from './server/session.js'
 import { checkFree } from './server/transport/check-free.js'
 import { selectTransport } from './server/transport/select.js'
 import { openClusterDirectory } from './store/directory.js'
@@ -145,18 +145,4 @@ async function listen({ services, teardown }: Starting, port: Port): Promise<Add
   })
   teardown.add(`${port} port`, () => listener.close(DRAIN_MS))
   return await listener.listen()
-}
-
-function sessionDefaults(config: Config) {
-  const { auth, session_attributes: attributes } = config
-  return {
-    namespace: config.default_namespace,
-    attributes: {
-      replyType: attributes.reply_type,
-      inputType: attributes.input_type,
-      limit: attributes.limit,
-      objectIdFormat: config.bucket.object_id_format,
-    },
-    authenticated: auth.requirepass === undefined && auth.users === undefined,
-  }
 }

@@ -167,4 +167,18 @@ test('redis-cli works, typed in and on the command line', async () => {
   assert.match(output, /"1"\n\(error\) TRANSACTION there is no transaction in progress.\n/)
 })
 
+test('redis-benchmark runs without a warning', async () => {
+  const port = String(server.clientPort)
+  const args = ['-p', port, '-t', 'ping,set,get,hset', '-n', '2000', '-P', '8', '-q']
+  const { error, stderr, stdout } = spawnSync('redis-benchmark', args, { encoding: 'utf8' })
+  if (error !== undefined) {
+    reportSkip('redis-benchmark', 'it is not installed')
+    return
+  }
+  assert.is(stderr, '')
+  for (const name of ['PING_INLINE', 'PING_MBULK', 'SET', 'GET', 'HSET']) {
+    assert.match(stdout, new RegExp(`${name}: [\\d.]+ requests per second`))
+  }
+})
+
 test.run()

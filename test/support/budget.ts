@@ -10,7 +10,9 @@ interface Rounds {
 
 const ROUNDS = {
   plans: { short: 150, long: 5_000 },
+  'odd filters': { short: 2_000, long: 200_000 },
   'cursor batches': { short: 100, long: 3_000 },
+  'volume steps': { short: 25, long: 1_000 },
   'redis shard': { short: 60, long: 2_000 },
   'slots of shards': { short: 300, long: 20_000 },
   'process ids': { short: 300, long: 20_000 },

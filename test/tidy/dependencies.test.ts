@@ -25,7 +25,8 @@ function crates(): string[] {
     const tables = repositoryText(path).split(/^\[/m)
     return tables
       .filter(table => /^[^\]]*dependencies\]/.test(table))
-      .flatMap(table => [...table.matchAll(/^([\w-]+)[ .]/gm)].map(match => match[1] ?? ''))
+      .map(table => table.slice(table.indexOf(']')))
+      .flatMap(rows => [...rows.matchAll(/^([\w-]+)[ .]/gm)].map(match => match[1] ?? ''))
   })
   return [...new Set(names)].filter(name => !name.startsWith('kronotop-'))
 }

@@ -36,10 +36,8 @@ export class Administration {
    *  @param shards  number of shards of each kind, at least 1
    *  @throws RespError ERR cluster has already been initialized */
   async initialize(shards: Readonly<Record<ShardKind, number>>): Promise<void> {
-    await this.#change(async tx => {
-      if ((await tx.get(this.#keys.initialized)) !== undefined) {
-        throw err('cluster has already been initialized')
-      }
+    await this.#change(async (tx, { initialized }) => {
+      if (initialized) throw err('cluster has already been initialized')
       this.#putLayout(tx, shards, { primary: '', standbys: [], status: 'INOPERABLE' })
     })
   }
@@ -107,12 +105,14 @@ export class Administration {
     tx.add(this.#keys.epoch(kind, id), ONE)
   }
 
-  /** Runs one change and waits until this member's own table shows it. */
+  /** Runs one change and waits until this member's own table shows it.
+   *  @param body  sees what an earlier attempt applied although its commit failed */
   async #change(body: (tx: Tx, topology: Topology) => Promise<void>): Promise<void> {
-    await this.#store.transact(async tx => {
+    const run = async (tx: Tx): Promise<void> => {
       await body(tx, await loadTopology(tx, this.#keys, this.#self))
       if (tx.hasMutations) tx.add(this.#keys.topology, ONE)
-    })
+    }
+    await this.#store.transact(run, { idempotent: true })
     await this.#routes.reload()
   }
 }

@@ -7,6 +7,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { openClusterDirectory } from '../store/directory.js'
 import type { Store } from '../store/store.js'
+import type { Tx } from '../store/tx.js'
 import { Administration, METADATA_VERSION } from './administration.js'
 import type { Identity } from './identity.js'
 import { ClusterKeys } from './keys.js'
@@ -107,14 +108,13 @@ export class Cluster {
 
   /** A stamp that grows with every process start; it is taken by a commit of its own. */
   async #newProcessId(): Promise<Buffer> {
-    const tx = this.#parts.store.begin()
-    try {
+    const stamps: Promise<Buffer>[] = []
+    const run = (tx: Tx): void => {
       tx.add(this.#keys.heartbeat(this.memberId), 1n)
-      const committed = await tx.commit()
-      return Buffer.concat([await committed.versionstamp(), Buffer.alloc(2)])
-    } finally {
-      tx.cancel()
+      tx.afterCommit(committed => stamps.push(committed.versionstamp()))
     }
+    await this.#parts.store.transact(run, { idempotent: true })
+    return Buffer.concat([...(await Promise.all(stamps)), Buffer.alloc(2)])
   }
 
   /**

@@ -169,14 +169,14 @@ export class RouteTable implements ShardRoutes {
   /** Follows the topology counter until `stop`. */
   async watch(): Promise<void> {
     while (!this.#stopped) {
-      // ORDER: the watch is set before the load, so a change between the two is not missed.
-      const watch = this.#store.watch(this.#keys.topology)
-      this.#stopWatching = watch.cancel
       try {
+        // ORDER: the watch is set before the load, so a change between the two is not missed.
+        const watch = this.#store.watch(this.#keys.topology)
+        this.#stopWatching = watch.cancel
         await this.reload()
         await watch.promise
       } catch (cause) {
-        watch.cancel()
+        this.#stopWatching?.()
         if (this.#stopped) return
         this.#log.warn({ err: cause }, 'watching the topology failed; trying again')
         await new Promise(resolve => setTimeout(resolve, 250).unref())

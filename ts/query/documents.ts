@@ -7,8 +7,10 @@ import { err, RespError } from '../error.js'
 import { addon, nativeReason, type PreparedDocuments } from '../native.js'
 import { primaryKey } from '../store/keyspace.js'
 import { type Pointer, packPointer } from '../store/pointer.js'
+import { storeError } from '../store/store-error.js'
 import type { Tx } from '../store/tx.js'
 import { checksumAt, type Locations, lengthAt, positionAt, segmentAt } from '../volume/locations.js'
+import { volumeName } from '../volume/name.js'
 import type { ShardRoutes } from '../volume/shard-routes.js'
 import type { Volume } from '../volume/volume.js'
 import type { Volumes } from '../volume/volumes.js'
@@ -41,6 +43,13 @@ export interface ReadOptions {
   readonly planned: () => void
 }
 
+interface Appended {
+  readonly volume: Volume
+  /** The volume's epoch before the bodies were appended. */
+  readonly epoch: bigint
+  readonly locations: Locations
+}
+
 /**
  * Documents on their way in. A transaction that is retried goes on with what the attempt before it
  * found out: the same ids, and bodies that are appended once.
@@ -49,7 +58,7 @@ export class Insertion {
   readonly #documents: Buffer[]
   readonly #isJson: boolean
   #prepared: PreparedDocuments | undefined
-  #appended: { volume: Volume; epoch: bigint; locations: Locations } | undefined
+  #appended: Appended | undefined
 
   /** @param documents  borrowed until the insertion is over */
   constructor(documents: Buffer[], isJson: boolean) {
@@ -79,13 +88,13 @@ export class Insertion {
 
   /** Where the bodies lie. They are written again when the volume was opened again meanwhile:
    *  another primary may have used their places. */
-  async append(volume: Volume): Promise<Locations> {
+  async append(volume: Volume): Promise<Appended> {
     const { epoch } = volume
     if (this.#appended?.volume !== volume || this.#appended.epoch !== epoch) {
       const { bodies, lengths } = this.prepare()
       this.#appended = { volume, epoch, locations: await volume.append(bodies, lengths) }
     }
-    return this.#appended.locations
+    return this.#appended
   }
 }
 
@@ -123,8 +132,9 @@ export class Documents {
     const existing = await Promise.all(keys.map(key => tx.get(key)))
     const taken = existing.findIndex(value => value !== undefined)
     if (taken !== -1) throw duplicateId(idAt(prepared, taken).toString('hex'))
-    const locations = await insertion.append(volume)
+    const { epoch, locations } = await insertion.append(volume)
     const writes = volume.stage(tx)
+    if (writes.epoch !== epoch) throw storeError('notCommitted')
     for (let i = 0; i < count; i++) {
       tx.set(keys[i]!, pointerOf(volume.shard, locations, i))
       writes.append(bucket.prefix, idAt(prepared, i), locations, i)
@@ -144,7 +154,7 @@ export class Documents {
     planned()
     if (plan.kind === 'nothing') return { bucket, batch: NO_RESULTS }
     const isResumed = cursor.bucketUuid === bucket.uuid && cursor.position !== undefined
-    const batch = await scanBatch(tx, {
+    const request = {
       context: this.#volumes.scanContext,
       begin: isResumed ? cursor.position! : plan.begin,
       end: plan.end,
@@ -152,8 +162,14 @@ export class Documents {
       format,
       limit: cursor.limit,
       snapshot: cursor.snapshot,
-    })
-    return { bucket, batch }
+    }
+    try {
+      return { bucket, batch: await scanBatch(tx, request) }
+    } catch (cause) {
+      if (nativeReason(cause)?.code !== 'UNKNOWN_SHARD') throw cause
+      const isMissing = (shard: number) => this.#volumes.find('BUCKET', shard) === undefined
+      throw this.#reject(bucket.shards.find(isMissing) ?? 0)
+    }
   }
 
   /** Deletes the next batch of a cursor. */
@@ -189,8 +205,11 @@ export class Documents {
     throw this.#reject(bucket.shards[0] ?? 0)
   }
 
+  /** Why a shard is not served here. */
   #reject(shard: number): RespError {
-    const address = this.#routes.shard('BUCKET', shard)?.primaryAddress
+    const route = this.#routes.shard('BUCKET', shard)
+    if (route?.local) return err(`Volume: '${volumeName('BUCKET', shard)}' is not open`)
+    const address = route?.primaryAddress
     return address ? new RespError('REJECT', `${shard} ${address}`) : noRoute(shard)
   }
 }

@@ -206,10 +206,15 @@ function listItem(value: unknown): Literal {
 /** Checks an operand's type; a string of 24 hex digits is an ObjectId. */
 function literal(value: unknown): Literal {
   if (typeof value === 'string') return HEX_24.test(value) ? new ObjectId(value) : value
-  if (value === null || typeof value === 'boolean' || value instanceof Date) return value
+  if (value === null || typeof value === 'boolean' || isDate(value)) return value
   if (Array.isArray(value)) return value.map(literal)
   if (isDocument(value) || isSupported(value)) return value
   throw parseError(`Unsupported value type: ${typeName(value)}`)
+}
+
+/** A time that JavaScript can't hold would come back as another one. */
+function isDate(value: unknown): boolean {
+  return value instanceof Date && !Number.isNaN(value.getTime())
 }
 
 const SUPPORTED = [Int32, Long, Double, Decimal128, ObjectId, Binary, Timestamp] as const

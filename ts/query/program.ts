@@ -3,7 +3,7 @@
  * compiles it once and evaluates it on every document.
  */
 
-import { type Document, serialize } from 'bson'
+import { BSONError, type Document, serialize } from 'bson'
 import { err } from '../error.js'
 import { addon, type FilterHandle, nativeReason } from '../native.js'
 import type { Filter } from './filter.js'
@@ -24,6 +24,8 @@ export function compileProgram(filter: Filter): FilterHandle | null {
     return new addon.FilterHandle(Buffer.from(serialize(node(filter))))
   } catch (cause) {
     const reason = nativeReason(cause)
+    // A field of the user's that the package takes for its own mark, `_bsontype` for instance.
+    if (cause instanceof BSONError) throw err('BQL parse error: Invalid BSON format', { cause })
     if (reason === undefined || !OPERAND_CODES.has(reason.code)) throw cause
     // The texts of the crate are whole, `BQL parse error: …` included where it belongs.
     throw err(reason.message, { cause })

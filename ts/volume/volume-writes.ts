@@ -46,8 +46,9 @@ interface Balance {
 export class VolumeWrites {
   readonly #tx: Tx
   readonly #volume: WritableVolume
-  /** The epoch of the appends; a volume that was opened again meanwhile has another. */
-  readonly #epoch: bigint
+  /** The volume's epoch when the transaction first staged something. INVARIANT: whatever it stages
+   *  was appended under this epoch; a volume that was opened again has another. */
+  readonly epoch: bigint
   readonly #changes = new ChangeCollector()
   readonly #accounting = new Map<string, Balance>()
   /** Segments appended to -> end of the last appended byte. */
@@ -56,7 +57,7 @@ export class VolumeWrites {
   constructor(tx: Tx, volume: WritableVolume) {
     this.#tx = tx
     this.#volume = volume
-    this.#epoch = volume.epoch
+    this.epoch = volume.epoch
     tx.beforeCommit(() => this.#seal())
   }
 
@@ -98,7 +99,7 @@ export class VolumeWrites {
       Promise.all(segments.map(segment => this.#isRegistered(segment))),
       segments.length === 0 ? undefined : this.#volume.flush(),
     ])
-    if (epoch?.readBigInt64LE() !== this.#epoch) await this.#volume.ownershipChanged()
+    if (epoch?.readBigInt64LE() !== this.epoch) await this.#volume.ownershipChanged()
     const gone = registrations.indexOf(false)
     if (gone !== -1) {
       throw new RespError('ERR', `Segment with id: '${segments[gone]}' could not be found`)

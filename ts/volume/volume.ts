@@ -357,17 +357,17 @@ export class Volume implements WritableVolume {
   }
 
   async #loadSegments(): Promise<{ segment: number; tail: number }[]> {
-    return await this.#store.transact(async tx => {
+    const load = async (tx: Tx) => {
       const statusKey = volumeFieldKey(this.prefix, VolumeField.status)
       const status = await tx.get(statusKey)
       if (status === undefined) {
         tx.set(volumeFieldKey(this.prefix, VolumeField.id), randomBytes(8))
-        tx.set(statusKey, Buffer.from(this.#status))
-      } else {
-        this.#status = status.toString('latin1') as VolumeStatus
+        tx.set(statusKey, Buffer.from('READWRITE'))
       }
+      this.#status = (status?.toString('latin1') ?? 'READWRITE') as VolumeStatus
       return await this.#segments(tx)
-    })
+    }
+    return await this.#store.transact(load, { idempotent: true })
   }
 
   /** Registered segments with their committed tails, ascending. */

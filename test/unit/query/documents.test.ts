@@ -158,14 +158,16 @@ test('refuses more documents than one call may have', async () => {
   assert.is(await errorOf(run), 'ERR too many entries in a single transaction')
 })
 
-test('inserts the largest number of documents in one call', async () => {
+test('inserts as many documents as a transaction can hold, or none of them', async () => {
   const document = Buffer.from(serialize({}))
-  const many = new Insertion(Array<Buffer>(65_535).fill(document), false)
-  const error = await errorOf(() => {
-    return once(member.store, tx => member.documents.insert(tx, bucket, many))
-  })
-  // Depending on the bucket, the ten megabytes of a transaction may end first.
-  if (error !== 'no error') assert.match(error, /^TRANSACTION_TOO_LARGE /)
+  const insertCopies = (count: number) => {
+    const insertion = new Insertion(Array<Buffer>(count).fill(document), false)
+    return errorOf(() => once(member.store, tx => member.documents.insert(tx, bucket, insertion)))
+  }
+  assert.match(await insertCopies(65_535), /^TRANSACTION_TOO_LARGE /)
+  assert.equal(await read({}), [])
+  assert.is(await insertCopies(25_000), 'no error')
+  assert.is((await read({}, 9_999)).length, 9_999)
 })
 
 test('a retried insert appends its bodies once and keeps its ids', async () => {
@@ -299,6 +301,18 @@ test('a foreign shard is answered with the address of its primary', async () => 
   const run = () => once(member.store, tx => other.documents.insert(tx, bucket, insertion))
   const insertion = new Insertion([jsonOf({ n: 1 })], true)
   assert.is(await errorOf(run), 'REJECT 0 127.0.0.1:5484')
+  await insert({ n: 2 })
+  const readThere = () => {
+    const options = { format: 'json', planned() {} } as const
+    const cursor = makeCursor(other, {})
+    return once(member.store, tx => other.documents.read(tx, cursor, options))
+  }
+  assert.is(await errorOf(readThere), 'REJECT 0 127.0.0.1:5484')
+  const remove = () => {
+    const cursor = makeCursor(other, {}, { kind: 'DELETE' })
+    return once(member.store, tx => other.documents.delete(tx, cursor, () => {}))
+  }
+  assert.is(await errorOf(remove), 'REJECT 0 127.0.0.1:5484')
   await other.close()
 })
 

@@ -30,7 +30,7 @@ export const bucketQuery = command({
   args: [text('bucket'), bytes('filter'), options('options', '[LIMIT n]')],
   port: 'client',
   flags: ['readonly'],
-  errors: BUCKET_ERRORS,
+  errors: [...BUCKET_ERRORS, 'REJECT'],
   reply: queryReply,
   run: async (ctx, { bucket, filter, options: words }) => {
     const target = { bucket, filter, options: parseQueryOptions(words) }

@@ -1,13 +1,22 @@
 /** CONFIG GET, so that redis-benchmark and its like start without a warning. */
-import { any, mapOf } from '../../resp/reply.js'
+import { bulk, mapOf } from '../../resp/reply.js'
 import { command, redisTexts, rest, subcommand, text } from '../../server/command.js'
+
+/** What redis-benchmark asks for and wants an answer to. */
+const ANSWERS: ReadonlyMap<string, string> = new Map([
+  ['save', ''],
+  ['appendonly', 'no'],
+])
 
 const get = subcommand({
   name: 'GET',
-  summary: 'Answers an empty map: no setting can be read this way.',
+  summary: 'Answers save and appendonly; no setting of this server can be read this way.',
   args: [rest(text('pattern'))],
-  reply: mapOf(any, any),
-  run: () => [],
+  reply: mapOf(bulk, bulk),
+  run: (_ctx, { pattern }) => {
+    const wanted = new Set(pattern.map(name => name.toLowerCase()))
+    return [...ANSWERS].filter(([name]) => wanted.has(name))
+  },
 })
 
 export const config = command({

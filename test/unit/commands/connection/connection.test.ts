@@ -273,14 +273,15 @@ test('INFO leaves the keyspace line out when there are no keys', async () => {
   })
 })
 
-test('CONFIG GET is an empty map, the rest unknown', async () => {
+test('CONFIG GET answers what redis-benchmark asks, the rest is unknown', async () => {
   await withServer({ services: UNINITIALIZED }, async server => {
     await talk(await server.connect(), [
-      [['CONFIG', 'GET', 'save'], '*0\r\n'],
+      [['CONFIG', 'GET', 'Save'], '*2\r\n$4\r\nsave\r\n$0\r\n\r\n'],
+      [['CONFIG', 'GET', 'maxmemory'], '*0\r\n'],
       [['CONFIG', 'SET', 'a', 'b'], "-ERR unknown subcommand 'SET'. Try CONFIG HELP.\r\n"],
       [['CONFIG'], arity('CONFIG')],
       [['HELLO', '3'], hello(3, 1)],
-      [['config', 'get', 'appendonly'], '%0\r\n'],
+      [['config', 'get', 'appendonly'], '%1\r\n$10\r\nappendonly\r\n$2\r\nno\r\n'],
     ])
   })
 })
