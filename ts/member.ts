@@ -18,7 +18,7 @@ import type { Lifecycle, Services } from './server/context.js'
 import { Listener } from './server/listener.js'
 import { Registry } from './server/registry.js'
 import { Sessions, sessionDefaults } from './server/session.js'
-import { checkFree } from './server/transport/check-free.js'
+import { checkListeners } from './server/transport/preflight.js'
 import { selectTransport } from './server/transport/select.js'
 import { openClusterDirectory } from './store/directory.js'
 import { Namespaces } from './store/namespaces.js'
@@ -57,7 +57,8 @@ export class Member {
   static async start(config: Config, { version, log }: StartOptions): Promise<Member> {
     const teardown = new Teardown(log)
     // ORDER: before anything is written, so that a port in use leaves no trace on the disk.
-    await checkFree([config.network.internal, config.network.external])
+    const { internal: adminSide, external: clientSide } = config.network
+    await checkListeners({ 'network.internal': adminSide, 'network.external': clientSide })
     try {
       const starting = await open(config, { version, log, teardown })
       const internal = await listen(starting, 'admin')

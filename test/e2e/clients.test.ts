@@ -1,11 +1,13 @@
 /** Client libraries and redis-cli against a server: everything a first user does. */
 import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { deserialize, serialize } from 'bson'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import * as assert from 'uvu/assert'
 import { DRIVERS, type Driver, valuesOf } from '../support/drivers.js'
 import { reportSkip } from '../support/outcome.js'
+import { repositoryRoot } from '../support/repository.js'
 import { serverSuite } from '../support/server-suite.js'
 
 const { server, test } = serverSuite('clients')
@@ -182,3 +184,37 @@ test('redis-benchmark runs without a warning', async () => {
 })
 
 test.run()
+
+const TLS = 'network.external.tls'
+const [CERT, KEY] = ['cert.pem', 'key.pem'].map(name =>
+  join(repositoryRoot, 'test/support/tls', name),
+)
+const encrypted = serverSuite('clients over TLS', [
+  `${TLS}.enabled=true`,
+  `${TLS}.cert_path=${CERT}`,
+  `${TLS}.key_path=${KEY}`,
+])
+
+encrypted.test('work as without it', async () => {
+  const port = encrypted.server.clientPort
+  const io = new Redis({ port, tls: { rejectUnauthorized: false } })
+  assert.is(await io.set('k', 'v'.repeat(100_000)), 'OK')
+  assert.is(await io.call('ZSET', 'k', 'v'), 'OK')
+  await io.quit()
+  const node = createClient({
+    socket: { host: '127.0.0.1', port, tls: true, rejectUnauthorized: false },
+  })
+  await node.connect()
+  assert.is((await node.get('k'))?.length, 100_000)
+  assert.is(await node.sendCommand(['ZGET', 'k']), 'v')
+  await node.close()
+})
+
+encrypted.test('are cut off when they speak plainly', async () => {
+  const plain = await encrypted.server.connect()
+  plain.send('PING')
+  await plain.expectEnd()
+  await (await encrypted.server.connectAdmin(2)).exchange(['PING'], '+PONG\r\n')
+})
+
+encrypted.test.run()

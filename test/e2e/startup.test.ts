@@ -7,11 +7,13 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { filesBelow } from '../support/damage.js'
+import { repositoryRoot } from '../support/repository.js'
 import { runServer } from '../support/server.js'
 import { withTestServer } from '../support/server-suite.js'
 
 const test = suite('startup')
 
+const TLS_FILES = join(repositoryRoot, 'test/support/tls')
 const FREE_PORTS = ['--set', 'network.external.port=0', '--set', 'network.internal.port=0']
 
 async function withDirectory(body: (directory: string) => Promise<void>): Promise<void> {
@@ -82,6 +84,33 @@ test('refuses a port in use and leaves no trace', async () => {
   } finally {
     holder.close()
   }
+})
+
+test('refuses TLS without a certificate that works, and leaves no trace', async () => {
+  await withDirectory(async directory => {
+    const data = join(directory, 'data')
+    const tls = 'network.external.tls'
+    const start = (...sets: string[]): string[] =>
+      [`data_dir=${data}`, `${tls}.enabled=true`, ...sets]
+        .flatMap(set => ['--set', set])
+        .concat(FREE_PORTS)
+    const [cert, key] = ['cert.pem', 'key.pem'].map(name => join(TLS_FILES, name))
+    const pair = [`${tls}.cert_path=${cert}`, `${tls}.key_path=${key}`]
+    await refuses(start(), /^kronotop: network.external.tls.enabled needs cert_path and key_path/)
+    await refuses(
+      start(`${tls}.cert_path=${directory}/none`, `${tls}.key_path=${key}`),
+      /^kronotop: network.external.tls.cert_path: cannot read .*none \(ENOENT\)/,
+    )
+    await refuses(
+      start(`${tls}.cert_path=${cert}`, `${tls}.key_path=${cert}`),
+      /^kronotop: network.external.tls: .* are not a certificate and its private key/,
+    )
+    await refuses(
+      start(...pair, 'network.external.transport=native'),
+      /^kronotop: network.external.transport: native does not offer TLS/,
+    )
+    assert.not(existsSync(data))
+  })
 })
 
 test('refuses a data directory that cannot be made', async () => {

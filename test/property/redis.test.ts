@@ -27,7 +27,7 @@ type Step =
   | { readonly do: 'hset'; readonly key: string; readonly field: string; readonly value: string }
   | { readonly do: 'del'; readonly key: string }
   | { readonly do: 'sync' }
-  | { readonly do: 'fail' }
+  | { readonly do: 'fail'; readonly at: 'append' | 'stage' }
 
 const keys = fc.constantFrom('a', 'b', 'c', '')
 const values = fc.oneof(
@@ -58,7 +58,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('del' as const), key: keys }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('sync' as const) }) },
-  fc.record({ do: fc.constant('fail' as const) }),
+  fc.record({ do: fc.constant('fail' as const), at: fc.constantFrom('append', 'stage') }),
 )
 
 const EXPIRY_MS = Date.now() + 3_600_000
@@ -95,12 +95,18 @@ async function drain(shard: ShardData): Promise<void> {
   await new Syncer(parts).stop()
 }
 
-/** A drain that cannot write, because the shard takes none. */
-async function drainInVain(shard: ShardData): Promise<void> {
-  const { administration } = member.cluster
-  await administration.setShardStatus('REDIS', 0, 'READONLY')
+/** A drain that cannot write: it fails before or after the bodies are appended. */
+async function drainInVain(shard: ShardData, stage: 'append' | 'stage'): Promise<void> {
+  const volume = member.redisVolume
+  const { append, stage: stageIn } = volume
+  const fail = () => {
+    throw new Error('as the test wants it')
+  }
+  if (stage === 'append') volume.append = fail
+  else volume.stage = fail
   await drain(shard).catch(() => {})
-  await administration.setShardStatus('REDIS', 0, 'READWRITE')
+  volume.append = append
+  volume.stage = stageIn
 }
 
 async function load(): Promise<ShardData> {
@@ -131,7 +137,7 @@ test('a restart finds the shard as it was, and an emptied one leaves nothing', a
       const shard = new ShardData(0)
       for (const step of list) {
         if (step.do === 'sync') await drain(shard)
-        else if (step.do === 'fail') await drainInVain(shard)
+        else if (step.do === 'fail') await drainInVain(shard, step.at)
         else apply(shard, step)
       }
       await drain(shard)

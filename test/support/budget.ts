@@ -13,7 +13,7 @@ const ROUNDS = {
   'odd filters': { short: 2_000, long: 200_000 },
   'cursor batches': { short: 100, long: 3_000 },
   'volume steps': { short: 25, long: 1_000 },
-  'redis shard': { short: 60, long: 2_000 },
+  'redis shard': { short: 150, long: 2_000 },
   'slots of shards': { short: 300, long: 20_000 },
   'process ids': { short: 300, long: 20_000 },
   'key order': { short: 500, long: 50_000 },

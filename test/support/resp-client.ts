@@ -133,8 +133,13 @@ export class RespClient {
 
   /** Expects the server to close the connection, with nothing more sent. */
   async expectClose(): Promise<void> {
-    await this.#until(() => this.#isEnded, 'the end of the connection', true)
+    await this.expectEnd()
     assert.is(this.#received().toString('latin1'), '')
+  }
+
+  /** Waits until the server closes the connection, whatever it sent. */
+  async expectEnd(): Promise<void> {
+    await this.#until(() => this.#isEnded, 'the end of the connection', true)
   }
 
   close(): void {
