@@ -151,6 +151,7 @@ export class Documents {
   ): Promise<{ bucket: Bucket; batch: ScanBatch }> {
     const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
     const plan = planFilter(cursor.filter, bucket.data)
+    this.#checkReadable(bucket)
     planned()
     if (plan.kind === 'nothing') return { bucket, batch: NO_RESULTS }
     const isResumed = cursor.bucketUuid === bucket.uuid && cursor.position !== undefined
@@ -188,6 +189,16 @@ export class Documents {
       writes[i]!.release(bucket.prefix, Uint32Array.of(segment, position, length, crc32c), 0)
     }
     return { bucket, batch }
+  }
+
+  /** @throws RespError ERR shard id: <n> is in INOPERABLE status, or the volume's text */
+  #checkReadable(bucket: Bucket): void {
+    for (const shard of bucket.shards) {
+      if (this.#routes.shard('BUCKET', shard)?.status === 'INOPERABLE') {
+        throw err(`shard id: ${shard} is in INOPERABLE status`)
+      }
+      this.#volumes.find('BUCKET', shard)?.checkReadable()
+    }
   }
 
   #volumeOf({ shard }: Pointer): Volume {

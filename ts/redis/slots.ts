@@ -42,7 +42,7 @@ function indexOf(bytes: Uint8Array, byte: number, start: number, end: number): n
   return at
 }
 
-/** Shard i of n owns the slots from ⌊i·16384/n⌋ up to the next shard's first. */
+/** Shard i of n owns the slots from ⌊i·16384/n⌋ up to the next shard's first; 0 when n is 0. */
 export function shardOfSlot(slot: number, shardCount: number): number {
-  return Math.floor(((slot + 1) * shardCount - 1) / SLOT_COUNT)
+  return Math.max(0, Math.floor(((slot + 1) * shardCount - 1) / SLOT_COUNT))
 }

@@ -165,10 +165,15 @@ export class Volume implements WritableVolume {
     return writes
   }
 
+  /** @throws RespError ERR Volume: <name> is inoperable */
+  checkReadable(): void {
+    if (this.#status === 'INOPERABLE') throw err(`Volume: ${this.name} is inoperable`)
+  }
+
   /** @throws RespError ERR Volume: <name> is read-only | is inoperable, ERR shard id: <n> … */
   checkWritable(): void {
+    this.checkReadable()
     if (this.#status === 'READONLY') throw err(`Volume: ${this.name} is read-only`)
-    if (this.#status === 'INOPERABLE') throw err(`Volume: ${this.name} is inoperable`)
     // The slot gate keeps clients from a REDIS shard; what was acknowledged before is still written.
     if (this.#kind === 'REDIS') return
     const route = this.#routes.shard(this.#kind, this.shard)

@@ -2,7 +2,7 @@
 
 import type { Topology } from '../../cluster/routes.js'
 import { err } from '../../error.js'
-import { array, bulk, integer, map, mapOf, ok } from '../../resp/reply.js'
+import { array, bulk, integer, map, mapOf, ok, oneOf, typed } from '../../resp/reply.js'
 import { command, options, rest, subcommand, text } from '../../server/command.js'
 import type { Context } from '../../server/context.js'
 import { volumeName } from '../../volume/name.js'
@@ -98,24 +98,28 @@ const describeThisMember = subcommand({
   },
 })
 
+const clusterFields = {
+  metadata_version: bulk,
+  cluster_name: bulk,
+  bucket: mapOf(integer, shard),
+}
+const cluster = map(clusterFields)
+const clusterWithRedis = map({ ...clusterFields, redis: mapOf(integer, shard) })
+
 const describeCluster = subcommand({
   name: 'DESCRIBE-CLUSTER',
   summary: 'Describes the cluster with all its shards.',
   args: [options('ignored', '')],
-  reply: map({
-    metadata_version: bulk,
-    cluster_name: bulk,
-    bucket: mapOf(integer, shard),
-    redis: mapOf(integer, shard),
-  }),
+  reply: oneOf(cluster, clusterWithRedis),
   run: async ctx => {
     const topology = await freshTopology(ctx)
-    return {
+    const described = {
       metadata_version: topology.version,
       cluster_name: ctx.services.cluster.name,
       bucket: describeShards(topology, 'BUCKET'),
-      redis: describeShards(topology, 'REDIS'),
     }
+    if (!ctx.services.config.redis.enabled) return typed(cluster, described)
+    return typed(clusterWithRedis, { ...described, redis: describeShards(topology, 'REDIS') })
   },
 })
 
