@@ -172,7 +172,7 @@ test('batches neither skip nor repeat documents, for any limit and filter', asyn
   )
 })
 
-test('a cursor gives documents that come ahead of its position, and none from behind it', async () => {
+test('a cursor gives what comes ahead of its position, and nothing from behind it', async () => {
   const positions = fc.integer({ min: 0, max: 8 })
   await fc.assert(
     fc.asyncProperty(documents, documents, positions, async (docs, more, before) => {

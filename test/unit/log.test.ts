@@ -12,7 +12,8 @@ function logged(level: string, write: (log: ReturnType<typeof createLogger>) => 
 
 test('a record is one line with time, level, process and fields', () => {
   const [line] = logged('INFO', log => log.info({ volume: 'v', segment: 3 }, 'segment created'))
-  const rest = String.raw`INFO\] \[${process.pid}\] \[kronotop\]: segment created volume=v segment=3\n$`
+  const origin = String.raw`INFO\] \[${process.pid}\] \[kronotop\]`
+  const rest = String.raw`${origin}: segment created volume=v segment=3\n$`
   assert.match(line!, new RegExp(HEAD + rest))
 })
 

@@ -91,7 +91,7 @@ test('addresses of IPv6 have brackets', () => {
   assert.is(addressText({ host: 'example.org', port: 5484 }), 'example.org:5484')
 })
 
-test('a member is RUNNING while it runs, STOPPED after it left, and newer at each start', async () => {
+test('a member is RUNNING while it runs, STOPPED afterwards, newer at each start', async () => {
   let member = await openDataMember()
   const record = () => member.cluster.topology.members.get(member.cluster.memberId)!
   const first = record()

@@ -187,7 +187,7 @@ test('a retried insert appends its bodies once and keeps its ids', async () => {
   assert.is(await usedBytes(), writtenBytes())
 })
 
-test('an insert whose volume is opened again between attempts writes its bodies again', async () => {
+test('an insert writes its bodies again when its volume is opened again meanwhile', async () => {
   const insertion = new Insertion([jsonOf({ n: 1 })], true)
   const tx = member.store.begin()
   await member.documents.insert(tx, bucket, insertion)

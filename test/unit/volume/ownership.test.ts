@@ -142,7 +142,7 @@ test('what was appended before the volume was opened again cannot commit after i
   assert.is(await commitCount(), 2)
 })
 
-test('segments being made while the volume is opened again are neither lost nor doubled', async () => {
+test('segments made while the volume is opened again are not lost and not doubled', async () => {
   const size = 600 * 1024
   const body = Buffer.alloc(size)
   for (let round = 0; round < 5; round++) {
@@ -230,7 +230,7 @@ test('a closed volume commits nothing', async () => {
   other.handle.close()
 })
 
-test('a shard that moves is opened by its new primary, and the old one commits no more', async () => {
+test('a shard that moves is opened by its new primary; the old one commits no more', async () => {
   await write()
   const other = await member.join()
   assert.equal(other.volumes.names(), [])

@@ -1,4 +1,4 @@
-/** Finds out whether listeners can be made as their settings say, before a start writes anything. */
+/** Finds out, before a start writes anything, whether listeners can be made as they are set. */
 
 import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
