@@ -174,7 +174,7 @@ export class Volume implements WritableVolume {
   checkWritable(): void {
     this.checkReadable()
     if (this.#status === 'READONLY') throw err(`Volume: ${this.name} is read-only`)
-    // The slot gate keeps clients from a REDIS shard; what was acknowledged before is still written.
+    // The slot gate keeps clients from a REDIS shard; what was acknowledged is still written.
     if (this.#kind === 'REDIS') return
     const route = this.#routes.shard(this.#kind, this.shard)
     if (route?.status === 'READWRITE') return

@@ -239,6 +239,15 @@ test('a delete that is refused leaves an open transaction as it was', async () =
   assert.is((await read({})).length, 2)
 })
 
+test('an INOPERABLE shard answers no reads', async () => {
+  await insert({ n: 1 })
+  await member.cluster.administration.setShardStatus('BUCKET', 0, 'INOPERABLE')
+  const inoperable = 'ERR shard id: 0 is in INOPERABLE status'
+  assert.is(await errorOf(() => read({})), inoperable)
+  await member.cluster.administration.setShardStatus('BUCKET', 0, 'READONLY')
+  assert.is((await read({})).length, 1)
+})
+
 test('a removed or missing bucket is told to every reader', async () => {
   const cursor = { ...makeCursor(member, {}), bucket: 'none' }
   const readWith = (given: typeof cursor) => {
