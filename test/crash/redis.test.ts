@@ -8,7 +8,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { rounds, seed } from '../support/budget.js'
 import { Random } from '../support/random.js'
-import type { RespClient } from '../support/resp-client.js'
+import { type RespClient, untilGone } from '../support/resp-client.js'
 import type { TestServer } from '../support/server.js'
 import { withTestServer } from '../support/server-suite.js'
 import { describeVolume } from '../support/volumes.js'
@@ -98,16 +98,14 @@ class Writes {
 
   /** Writes until `stopsAt`, or until the server is gone. */
   async run(client: RespClient, stopsAt = Number.POSITIVE_INFINITY): Promise<void> {
-    try {
+    await untilGone(async () => {
       while (Date.now() < stopsAt) {
         for (let i = 0; i < PACKET; i++) {
           client.send(...this.#random.pick(this.keys).write(this.#random, ++this.#number))
         }
         for (let i = 0; i < PACKET; i++) assert.not.equal((await client.read()).type, '-')
       }
-    } catch (cause) {
-      if (!(cause instanceof Error) || !/^the connection ended/.test(cause.message)) throw cause
-    }
+    })
   }
 
   /** Waits until everything is in the volume: only the newest states may come back from then on. */
@@ -154,10 +152,9 @@ async function round(server: TestServer, writes: Writes, random: Random): Promis
     await writes.run(await server.connect(), Date.now() + random.between(0, 300))
     await writes.sync(server)
   }
-  const writing = writes.run(await server.connect())
-  await sleep(random.between(1, 600))
-  await server.kill()
-  await writing
+  const client = await server.connect()
+  const killed = sleep(random.between(1, 600)).then(() => server.kill())
+  await Promise.all([writes.run(client), killed])
   await server.start()
   await writes.check(await server.connect(3))
 }

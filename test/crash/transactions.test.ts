@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert'
 import { queryAll, useJson } from '../support/bucket.js'
 import { rounds, seed } from '../support/budget.js'
 import { Random } from '../support/random.js'
-import type { Frame, RespClient } from '../support/resp-client.js'
+import { type Frame, type RespClient, untilGone } from '../support/resp-client.js'
 import { TestServer } from '../support/server.js'
 import { reporting, withTestServer } from '../support/server-suite.js'
 
@@ -98,22 +98,13 @@ function isDone({ type, value }: Frame): boolean {
   return false
 }
 
-/** Lets a load end with its connection. */
-async function untilKilled(load: Promise<void>): Promise<void> {
-  try {
-    await load
-  } catch (cause) {
-    if (!(cause instanceof Error) || !/^the connection ended/.test(cause.message)) throw cause
-  }
-}
-
 async function runLoads(server: TestServer, writers: Writer[], random: Random): Promise<void> {
-  const loads = writers.map(async writer => {
-    await untilKilled(writer.run(await useJson(await server.connect())))
-  })
+  const loads = writers.map(writer =>
+    untilGone(async () => writer.run(await useJson(await server.connect()))),
+  )
   for (let i = 0; i < 2; i++) {
     const own = new Random(random.between(0, 2 ** 31))
-    loads.push(server.connect().then(client => untilKilled(transfer(client, own))))
+    loads.push(untilGone(async () => transfer(await server.connect(), own)))
   }
   await Promise.all(loads)
 }
@@ -126,10 +117,8 @@ test('keeps every acknowledged commit and no half of another', async () => {
     const writers = Array.from({ length: WRITERS }, (_, i) => new Writer(i))
     await (await server.connect()).call('BUCKET.CREATE', 'written')
     for (let round = 0; round < rounds('kill during transactions'); round++) {
-      const loads = runLoads(server, writers, random)
-      await sleep(random.between(20, 500))
-      await server.kill()
-      await loads
+      const killed = sleep(random.between(20, 500)).then(() => server.kill())
+      await Promise.all([runLoads(server, writers, random), killed])
       await server.start()
       const client = await useJson(await server.connect())
       for (const writer of writers) writer.resume(await writer.check(client))

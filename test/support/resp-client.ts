@@ -162,7 +162,8 @@ export class RespClient {
   async #until(done: () => boolean, what: string, mayEnd = false): Promise<void> {
     const deadline = Date.now() + ANSWER_LIMIT_MS
     while (!done()) {
-      if (this.#isEnded && !mayEnd) throw new Error(`the connection ended instead of ${what}`)
+      if (this.#isEnded && !mayEnd)
+        throw new ConnectionEnded(`the connection ended instead of ${what}`)
       const leftMs = deadline - Date.now()
       if (leftMs <= 0) {
         const received = this.#received().toString('latin1', 0, 200)
@@ -176,6 +177,23 @@ export class RespClient {
         }
       })
     }
+  }
+}
+
+/** The server went away in the middle. */
+class ConnectionEnded extends Error {}
+
+const STOPPING = 'ERR server is shutting down'
+const GONE_CODES: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE'])
+
+/** Runs `body` to its end, or until the server it talks to is gone or on its way out. */
+export async function untilGone(body: () => Promise<void>): Promise<void> {
+  try {
+    await body()
+  } catch (cause) {
+    const isGone = cause instanceof Error && 'code' in cause && GONE_CODES.has(cause.code)
+    const isStopping = cause instanceof ReplyError && cause.message === STOPPING
+    if (!isGone && !isStopping && !(cause instanceof ConnectionEnded)) throw cause
   }
 }
 

@@ -58,6 +58,14 @@ export function text(doc: string, fallback?: string, extras: Extras = {}): Row<s
   return row({ kind: 'text', schema, accepts: 'text that is not blank', fallback, doc, extras })
 }
 
+/** Text that can be the name of a directory: not blank, no slash, not `.` or `..`. */
+export function directoryName(doc: string, fallback: string): Present<string>
+export function directoryName(doc: string, fallback: string): Row<string> {
+  const schema = v.pipe(v.string(), v.regex(/^(?!\.{1,2}$)[^/\0]*[^/\0\s][^/\0]*$/))
+  const accepts = 'a name without a slash'
+  return row({ kind: 'text', schema, accepts, fallback, doc, extras: {} })
+}
+
 /** A path, made absolute against the working directory. */
 export function path(doc: string, fallback: string, extras?: Extras): Present<string>
 export function path(

@@ -3,7 +3,7 @@
  * the type of the configuration all come from this tree; a key is the path to its row, joined by
  * dots. All settings are read at the start: none can be changed while the server runs.
  */
-import { choice, flag, integer, map, number, path, text } from './kinds.js'
+import { choice, directoryName, flag, integer, map, number, path, text } from './kinds.js'
 
 const MIB = 1024 * 1024
 const GIB = 1024 * MIB
@@ -82,7 +82,7 @@ const network = {
 }
 
 const cluster = {
-  name: text('Clusters of different names may share one FoundationDB.', 'development'),
+  name: directoryName('Clusters of different names may share one FoundationDB.', 'development'),
   auto_bootstrap: flag(
     'Initialises the cluster and routes its shards to this member at the first start.',
     undefined,

@@ -8,6 +8,7 @@ import { addon, nativeReason, type PreparedDocuments } from '../native.js'
 import { primaryKey } from '../store/keyspace.js'
 import { type Pointer, packPointer } from '../store/pointer.js'
 import { storeError } from '../store/store-error.js'
+import { yieldTurn } from '../store/turn.js'
 import type { Tx } from '../store/tx.js'
 import { checksumAt, type Locations, lengthAt, positionAt, segmentAt } from '../volume/locations.js'
 import { volumeName } from '../volume/name.js'
@@ -23,6 +24,11 @@ import { type ScanBatch, scanBatch } from './scan.js'
 export const INSERT_LIMIT = 65_535
 
 const ID_BYTES = 12
+
+/** A large INSERT or DELETE is worked on in pieces, so that other connections get their turn: of so
+ *  many documents, and, where their bytes count, of so many bytes. */
+const PIECE_DOCUMENTS = 256
+const PIECE_BYTES = 256 * 1024
 
 /** Refusals that concern a document of the user's. */
 const DOCUMENT_CODES: ReadonlySet<string> = new Set([
@@ -73,17 +79,30 @@ export class Insertion {
   /** The documents, converted and checked, each with its `_id`.
    *  @throws RespError ERR _id field must be of type ObjectId, DUPLICATEKEY, ERR <parser text> */
   prepare(): PreparedDocuments {
-    if (this.#prepared !== undefined) return this.#prepared
-    if (this.count > INSERT_LIMIT) throw err('too many entries in a single transaction')
-    const prepared = prepare(this.#documents, this.#isJson)
-    const seen = new Set<string>()
-    for (let i = 0; i < this.count; i++) {
-      const id = idAt(prepared, i).toString('hex')
-      if (seen.has(id)) throw duplicateId(id)
-      seen.add(id)
+    this.#prepared ??= checked(joinPieces([...this.#pieces()]))
+    return this.#prepared
+  }
+
+  /** As `prepare`, with turns for others in between. */
+  async prepareInTurns(): Promise<PreparedDocuments> {
+    if (this.#prepared === undefined) {
+      const pieces: PreparedDocuments[] = []
+      for (const piece of this.#pieces()) {
+        pieces.push(piece)
+        await yieldTurn()
+      }
+      this.#prepared = checked(joinPieces(pieces))
     }
-    this.#prepared = prepared
-    return prepared
+    return this.#prepared
+  }
+
+  *#pieces(): Generator<PreparedDocuments> {
+    if (this.count > INSERT_LIMIT) throw err('too many entries in a single transaction')
+    for (let from = 0; from < this.count; ) {
+      const to = endOfPiece(this.#documents, from)
+      yield prepare(this.#documents.slice(from, to), this.#isJson)
+      from = to
+    }
   }
 
   /** Where the bodies lie. They are written again when the volume was opened again meanwhile:
@@ -125,19 +144,22 @@ export class Documents {
     const volume = this.#localVolume(bucket)
     volume.checkWritable()
     const { count } = insertion
-    const prepared = insertion.prepare()
-    const keys = Array.from({ length: count }, (_, i) => {
-      return primaryKey(bucket.data, idAt(prepared, i))
-    })
-    const existing = await Promise.all(keys.map(key => tx.get(key)))
-    const taken = existing.findIndex(value => value !== undefined)
-    if (taken !== -1) throw duplicateId(idAt(prepared, taken).toString('hex'))
+    const prepared = await insertion.prepareInTurns()
+    const keyAt = (i: number) => primaryKey(bucket.data, idAt(prepared, i))
+    for (let from = 0; from < count; from += PIECE_DOCUMENTS) {
+      const length = Math.min(PIECE_DOCUMENTS, count - from)
+      const existing = await Promise.all(Array.from({ length }, (_, i) => tx.get(keyAt(from + i))))
+      const taken = existing.findIndex(value => value !== undefined)
+      if (taken !== -1) throw duplicateId(idAt(prepared, from + taken).toString('hex'))
+      await yieldTurn()
+    }
     const { epoch, locations } = await insertion.append(volume)
     const writes = volume.stage(tx)
     if (writes.epoch !== epoch) throw storeError('notCommitted')
     for (let i = 0; i < count; i++) {
-      tx.set(keys[i]!, pointerOf(volume.shard, locations, i))
+      tx.set(keyAt(i), pointerOf(volume.shard, locations, i))
       writes.append(bucket.prefix, idAt(prepared, i), locations, i)
+      if (i % PIECE_DOCUMENTS === 0) await yieldTurn()
     }
   }
 
@@ -187,6 +209,7 @@ export class Documents {
       tx.clear(key)
       const { segment, position, length, crc32c } = pointer
       writes[i]!.release(bucket.prefix, Uint32Array.of(segment, position, length, crc32c), 0)
+      if (i % PIECE_DOCUMENTS === 0) await yieldTurn()
     }
     return { bucket, batch }
   }
@@ -246,6 +269,45 @@ function prepare(documents: Buffer[], isJson: boolean): PreparedDocuments {
     const reason = nativeReason(cause)
     if (reason === undefined || !DOCUMENT_CODES.has(reason.code)) throw cause
     throw err(reason.message, { cause })
+  }
+}
+
+/** @throws RespError DUPLICATEKEY when an `_id` comes twice */
+function checked(prepared: PreparedDocuments): PreparedDocuments {
+  const seen = new Set<string>()
+  for (let i = 0; i < prepared.lengths.length; i++) {
+    const id = idAt(prepared, i).toString('hex')
+    if (seen.has(id)) throw duplicateId(id)
+    seen.add(id)
+  }
+  return prepared
+}
+
+/** End of the run of documents from `from` on that is converted at once; one at least. */
+function endOfPiece(documents: readonly Buffer[], from: number): number {
+  let bytes = documents[from]!.length
+  let to = from + 1
+  while (to < documents.length && to - from < PIECE_DOCUMENTS) {
+    bytes += documents[to]!.length
+    if (bytes > PIECE_BYTES) break
+    to++
+  }
+  return to
+}
+
+function joinPieces(pieces: readonly PreparedDocuments[]): PreparedDocuments {
+  const [only] = pieces
+  if (only !== undefined && pieces.length === 1) return only
+  const lengths = new Uint32Array(pieces.reduce((total, piece) => total + piece.lengths.length, 0))
+  let count = 0
+  for (const piece of pieces) {
+    lengths.set(piece.lengths, count)
+    count += piece.lengths.length
+  }
+  return {
+    bodies: Buffer.concat(pieces.map(piece => piece.bodies)),
+    ids: Buffer.concat(pieces.map(piece => piece.ids)),
+    lengths,
   }
 }
 

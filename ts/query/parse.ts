@@ -39,6 +39,8 @@ const COMBINATORS: ReadonlySet<string> = new Set(['$and', '$or', '$nor', '$not']
 
 const HEX_24 = /^[0-9a-fA-F]{24}$/
 const REGEX_OPTIONS = /^[imsu]*$/
+/** What the package says of an option letter that BSON does not know. */
+const FOREIGN_OPTION = /^The regular expression option \[(.*)\] is not supported$/
 
 function parseError(message: string): RespError {
   return err(`BQL parse error: ${message}`)
@@ -68,6 +70,8 @@ export function decodeArgument(argument: Buffer): Document {
   } catch (cause) {
     const reason = nativeReason(cause)
     if (reason === undefined && !(cause instanceof Error && cause.name === 'BSONError')) throw cause
+    const option = cause instanceof Error ? FOREIGN_OPTION.exec(cause.message)?.[1] : undefined
+    if (option !== undefined) throw parseError(`Unsupported $regex option: ${option}`)
     throw parseError(reason?.message ?? 'Invalid BSON format')
   }
 }

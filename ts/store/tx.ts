@@ -25,6 +25,9 @@ import {
   type Watch,
 } from './types.js'
 
+/** Age at which a transaction is too old, from its first read on. */
+const AGE_MAX_MS = 5_000
+
 /** User versions of one transaction: two bytes. */
 const USER_VERSION_COUNT = 65_536
 const STAMP_BYTES = 10
@@ -62,6 +65,8 @@ export class Tx {
   readonly #options: TxOptions
   #state: 'open' | 'committing' | 'over' = 'open'
   #userVersion = 0
+  /** When the read version was taken; 0 = not yet. */
+  #versionTakenAtMs = 0
   #watches = false
   #beforeCommit: BeforeCommit[] = NO_HOOKS
   #afterCommit: AfterCommit[] = NO_HOOKS
@@ -91,12 +96,14 @@ export class Tx {
   /** @param snapshot adds no read conflict. @returns undefined when absent. Small values are views
    *  of a shared buffer, never written again: whoever keeps one for long copies it */
   get(key: Buffer, snapshot = false): MaybePromise<Buffer | undefined> {
+    this.#markRead()
     return this.#native.getNow(key, snapshot)
   }
 
   /** @returns the key that the selector resolves to; at the ends of the database the empty key, or
    *           the first one that is no user's */
   getKey(selector: Selector, snapshot = false): MaybePromise<Buffer> {
+    this.#markRead()
     return this.#native.getKeyNow(selector.key, selector.orEqual, selector.offset, snapshot)
   }
 
@@ -106,6 +113,7 @@ export class Tx {
     end: Selector | Buffer,
     options: RangeOptions = {},
   ): MaybePromise<PackedRange> {
+    this.#markRead()
     const from = Buffer.isBuffer(begin) ? firstGreaterOrEqual(begin) : begin
     const to = Buffer.isBuffer(end) ? firstGreaterOrEqual(end) : end
     return this.#native.getRangePacked(
@@ -160,6 +168,7 @@ export class Tx {
 
   /** Version that the reads see; taken now, unless a read took it. */
   readVersion(): MaybePromise<bigint> {
+    this.#markRead()
     return this.#native.getReadVersionNow()
   }
 
@@ -277,6 +286,7 @@ export class Tx {
     let stamp: Promise<Buffer> | undefined
     let version = NO_VERSION
     try {
+      this.#checkAge()
       // By index: a hook may register another.
       for (let i = 0; i < this.#beforeCommit.length; i++) {
         const pending = this.#beforeCommit[i]!()
@@ -308,6 +318,18 @@ export class Tx {
   /** The native handle, for npm foundationdb's layers. `hasMutations` does not see their writes. */
   handle(): NativeTransaction {
     return this.#native
+  }
+
+  #markRead(): void {
+    if (this.#versionTakenAtMs === 0) this.#versionTakenAtMs = performance.now()
+  }
+
+  /** The database lets an old transaction commit that has no read conflicts; users are promised
+   *  that it fails, whatever it read. */
+  #checkAge(): void {
+    if (this.#versionTakenAtMs === 0) return
+    if (performance.now() - this.#versionTakenAtMs > AGE_MAX_MS)
+      throw storeError('transactionTooOld')
   }
 
   #end(): void {

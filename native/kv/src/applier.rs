@@ -2,6 +2,9 @@
 //!
 //! ORDER: the state before goes to the history, then the tree commits (durable), then the layers
 //! lose the overlay, then its log files go.
+//!
+//! A full disk is no failure: the tree is as before, the log still holds every commit, and the
+//! applier tries again until there is room. Meanwhile the store is *stalled*.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +16,7 @@ use crate::shared::{PastState, Shared};
 use crate::snapshot::{Layers, Overlay};
 use crate::tree::Meta;
 
-/// How often old readers are looked for.
+/// How often old readers are looked for, and how long a stalled applier waits.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the applier is to do.
@@ -21,6 +24,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct Work {
     /// Stays until it is done.
     pub(crate) job: Option<Job>,
+    /// The disk has no room for the job.
+    pub(crate) stalled: bool,
     pub(crate) stop: bool,
 }
 
@@ -48,7 +53,7 @@ impl Applier {
     pub(crate) fn run(mut self) {
         loop {
             let mut work = self.shared.work.lock();
-            if work.job.is_none() {
+            if work.job.is_none() || work.stalled {
                 if work.stop {
                     return;
                 }
@@ -62,17 +67,25 @@ impl Applier {
             });
             drop(work);
             if let Some(job) = next {
-                if let Err(error) = self.apply(job) {
-                    self.shared.poison(error);
-                }
-                self.shared.work.lock().job = None;
-                self.shared.work_changed.notify_all();
+                self.apply_or_stall(job);
             }
             self.sweep();
         }
     }
 
-    fn apply(&mut self, job: Job) -> Result<()> {
+    fn apply_or_stall(&mut self, mut job: Job) {
+        let stalled = self.apply(&mut job).unwrap_or_else(|error| {
+            self.shared.poison(error);
+            false
+        });
+        let mut work = self.shared.work.lock();
+        work.stalled = stalled;
+        work.job = stalled.then_some(job);
+        self.shared.work_changed.notify_all();
+    }
+
+    /// Returns true when the disk has no room for the job: then nothing has changed.
+    fn apply(&mut self, job: &mut Job) -> Result<bool> {
         let shared = &self.shared;
         let before = Arc::clone(&shared.layers.read());
         shared.history.push(PastState {
@@ -83,7 +96,9 @@ impl Applier {
         });
         let applied_version = self.meta.applied_version.max(job.last_version);
         let meta = Meta { applied_version, applied_frame: job.last_frame, ..self.meta };
-        shared.tree.apply(&job.overlay.read(), meta)?;
+        if let Err(error) = shared.tree.apply(&job.overlay.read(), meta) {
+            return if shared.tree.is_disk_full() { Ok(true) } else { Err(error) };
+        }
         self.meta = meta;
         let mut layers = shared.layers.write();
         *layers = Arc::new(Layers {
@@ -92,7 +107,9 @@ impl Applier {
             generation: layers.generation + 1,
         });
         drop(layers);
-        shared.logs.retire(job.files).map_err(|e| Error::io("cannot let go of the old log", &e))
+        let retired = shared.logs.retire(std::mem::take(&mut job.files));
+        retired.map_err(|e| Error::io("cannot let go of the old log", &e))?;
+        Ok(false)
     }
 
     fn sweep(&self) {

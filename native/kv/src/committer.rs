@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::applier::Job;
 use crate::conflicts::RecentWrites;
@@ -28,6 +28,9 @@ use crate::write_map::WriteMap;
 
 /// A group ends when its frame has this many bytes.
 const GROUP_BYTES: usize = 8 << 20;
+
+/// How often a freeze is tried again that has to wait for the applier.
+const FREEZE_RETRY: Duration = Duration::from_millis(10);
 
 /// Called once with the outcome of a commit.
 pub type OnCommitted = Box<dyn FnOnce(Result<Committed>) + Send>;
@@ -128,7 +131,9 @@ impl Committer {
 
     /// The waiting requests; none when it is time to freeze; `None` at the end.
     fn wait(&self) -> Option<Vec<CommitRequest>> {
-        let due = self.active_since.map(|since| since + self.shared.options.overlay_age);
+        // Never in the past: a freeze that is due may have to wait for the applier.
+        let soon = Instant::now() + FREEZE_RETRY;
+        let due = self.active_since.map(|since| soon.max(since + self.shared.options.overlay_age));
         let mut queue = self.shared.queue.lock();
         while queue.requests.is_empty() {
             if queue.closed {
@@ -148,7 +153,7 @@ impl Committer {
 
     /// Commits requests up to the size of a group.
     fn commit_group(&mut self, requests: &mut std::vec::IntoIter<CommitRequest>) {
-        if let Err(error) = self.shared.check_healthy() {
+        if let Err(error) = self.shared.check_healthy().and_then(|()| self.check_room()) {
             requests.for_each(|request| request.fail(&error));
             return;
         }
@@ -183,6 +188,24 @@ impl Committer {
             self.shared.activate_watches(request.watches);
             (request.on_done)(Ok(Committed { version }));
         }
+    }
+
+    /// # Errors
+    /// While the disk has no room for the tree and the commits in memory have reached their bound.
+    fn check_room(&self) -> Result<()> {
+        if self.overlay_bytes() < self.overlay_bytes_max() || !self.shared.work.lock().stalled {
+            return Ok(());
+        }
+        Err(Error::io("no room for the tree", &"the disk is full"))
+    }
+
+    fn overlay_bytes(&self) -> usize {
+        self.shared.layers.read().active.read().bytes()
+    }
+
+    /// Twice the size at which the overlay is frozen: then commits wait for the tree.
+    fn overlay_bytes_max(&self) -> usize {
+        2 * self.shared.options.overlay_bytes
     }
 
     /// Lets one transaction commit at `version`, or says why not. `store` is a snapshot of
@@ -314,22 +337,25 @@ impl Committer {
     fn freeze_when_due(&mut self) {
         let Some(since) = self.active_since else { return };
         let options = &self.shared.options;
-        let bytes = self.shared.layers.read().active.read().bytes();
+        let bytes = self.overlay_bytes();
         if bytes < options.overlay_bytes && since.elapsed() < options.overlay_age {
             return;
         }
         let busy = self.shared.work.lock().job.is_some();
-        // Twice the size in memory is the end: then commits wait for the tree.
-        let must_wait = bytes >= 2 * options.overlay_bytes;
+        let must_wait = bytes >= self.overlay_bytes_max();
         if self.shared.check_healthy().is_ok() && (!busy || must_wait) {
             self.freeze();
         }
     }
 
     /// Hands the active overlay and its log files to the applier, when that is done with the last.
+    /// Not while the applier is stalled: the log holds the commits for as long as it takes.
     fn freeze(&mut self) {
         let mut work = self.shared.work.lock();
         while work.job.is_some() {
+            if work.stalled {
+                return;
+            }
             self.shared.work_changed.wait(&mut work);
         }
         if self.shared.check_healthy().is_err() {

@@ -176,6 +176,9 @@ const route = subcommand({
   reply: ok,
   run: (ctx, { words }) => {
     const [operation = '', role = '', kind = '', id = '', memberId = ''] = exactly(words, 5)
+    if (operation.toUpperCase() === 'UNSET' && role.toUpperCase() === 'PRIMARY') {
+      throw err('UNSET PRIMARY is not supported')
+    }
     if (operation.toUpperCase() !== 'SET') throw err(`Invalid operation kind: ${operation}`)
     if (role.toUpperCase() !== 'PRIMARY') throw err(`Invalid route kind: ${role}`)
     return ctx.services.cluster.administration.setPrimary(

@@ -21,6 +21,9 @@ const BUCKET_ERRORS = [
   'CORRUPTED',
 ]
 
+/** Words after bucket and filter: seven arguments at most in all. */
+const DELETE_OPTION_WORDS_MAX = 5
+
 export const bucketQuery = command({
   name: 'BUCKET.QUERY',
   group: 'bucket',
@@ -46,7 +49,11 @@ export const bucketDelete = command({
   since: '0.1.0',
   complexity: 'O(n) in the number of documents examined',
   summary: 'Deletes one batch of the documents that match a filter, and opens a cursor.',
-  args: [text('bucket'), bytes('filter'), options('options', '[LIMIT n]')],
+  args: [
+    text('bucket'),
+    bytes('filter'),
+    { ...options('options', '[LIMIT n]'), max: DELETE_OPTION_WORDS_MAX },
+  ],
   port: 'client',
   flags: ['write'],
   errors: [...BUCKET_ERRORS, 'REJECT'],

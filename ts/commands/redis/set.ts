@@ -21,7 +21,18 @@ const NO_OPTIONS: SetOptions = {
   expiresAtMs: 0,
 }
 
-const EXPIRY_UNITS: ReadonlyMap<string, { unitMs: number; isRelative: boolean }> = new Map([
+interface ExpiryUnit {
+  readonly unitMs: number
+  readonly isRelative: boolean
+}
+
+/** An expiry option as typed. */
+interface Expiry {
+  readonly amount: Buffer
+  readonly unit: ExpiryUnit
+}
+
+const EXPIRY_UNITS: ReadonlyMap<string, ExpiryUnit> = new Map([
   ['EX', { unitMs: 1000, isRelative: true }],
   ['PX', { unitMs: 1, isRelative: true }],
   ['EXAT', { unitMs: 1000, isRelative: false }],
@@ -40,25 +51,25 @@ function parseSetOptions(words: readonly Buffer[]): SetOptions {
   let condition: SetOptions['condition']
   let returnsOld = false
   let keepsExpiry = false
-  let expiresAtMs: number | undefined
+  let expiry: Expiry | undefined
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!.toString('latin1').toUpperCase()
-    const expiry = EXPIRY_UNITS.get(word)
+    const unit = EXPIRY_UNITS.get(word)
     if ((word === 'NX' || word === 'XX') && condition === undefined) condition = word
     else if (word === 'GET' && !returnsOld) returnsOld = true
-    else if (word === 'KEEPTTL' && !keepsExpiry && expiresAtMs === undefined) keepsExpiry = true
-    else if (expiry !== undefined && expiresAtMs === undefined && !keepsExpiry) {
-      expiresAtMs = parseExpiry(words[++i], expiry)
+    else if (word === 'KEEPTTL' && !keepsExpiry && expiry === undefined) keepsExpiry = true
+    else if (unit !== undefined && expiry === undefined && !keepsExpiry) {
+      const amount = words[++i]
+      if (amount === undefined) throw err('syntax error')
+      expiry = { amount, unit }
     } else throw err('syntax error')
   }
-  return { condition, returnsOld, keepsExpiry, expiresAtMs: expiresAtMs ?? 0 }
+  // ORDER: the syntax of all options before the value of one, as in Redis.
+  const expiresAtMs = expiry === undefined ? 0 : expiryTime(expiry)
+  return { condition, returnsOld, keepsExpiry, expiresAtMs }
 }
 
-function parseExpiry(
-  word: Buffer | undefined,
-  { unitMs, isRelative }: { unitMs: number; isRelative: boolean },
-): number {
-  if (word === undefined) throw err('syntax error')
+function expiryTime({ amount: word, unit: { unitMs, isRelative } }: Expiry): number {
   const text = word.toString('latin1')
   if (!CANONICAL_INTEGER.test(text)) throw err('value is not an integer or out of range')
   const amount = Number(text)

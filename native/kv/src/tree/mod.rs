@@ -25,11 +25,12 @@ mod bucket;
 mod cursor;
 
 use std::ops::Bound;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, RoTxn, RwTxn, WithoutTls};
 use parking_lot::Mutex;
+use rustix::fs::statvfs;
 
 use crate::error::{Error, Result, code};
 use crate::merge::{Committed, Walk};
@@ -104,6 +105,7 @@ pub(crate) struct Tree {
     /// `None` once closed, so that the directory can be opened again in this process.
     env: Mutex<Option<Env<WithoutTls>>>,
     pairs: Pairs,
+    dir: PathBuf,
 }
 
 impl Tree {
@@ -121,7 +123,7 @@ impl Tree {
                 Ok(CommitOrAbort::<_, ()>::Commit(pairs))
             })?
             .unwrap_commit();
-        let tree = Self { env: Mutex::new(Some(env)), pairs };
+        let tree = Self { env: Mutex::new(Some(env)), pairs, dir: dir.to_path_buf() };
         let txn = tree.begin_read()?;
         let stored = tree.pairs.get(&txn, META_KEY)?.map(Meta::decode).transpose()?;
         drop(txn);
@@ -142,6 +144,14 @@ impl Tree {
     /// Lets go of the files; the read transactions still open keep them until they end.
     pub(crate) fn close(&self) {
         *self.env.lock() = None;
+    }
+
+    /// True when so little room is left on the disk that a failed write is likely due to that.
+    /// LMDB reports a write that was cut short as an input/output error, so its code does not say.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        const LITTLE_ROOM_BYTES: u64 = 64 << 20;
+        statvfs(&self.dir)
+            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < LITTLE_ROOM_BYTES)
     }
 
     fn env(&self) -> Result<Env<WithoutTls>> {
