@@ -7,7 +7,7 @@
 
 import type { Logger } from 'pino'
 import { Cluster } from './cluster/cluster.js'
-import { type Identity, openIdentity } from './cluster/identity.js'
+import { type Identity, type OpenedIdentity, openIdentity } from './cluster/identity.js'
 import { allCommands } from './commands/index.js'
 import type { Config } from './config/config.js'
 import { transportModule } from './native.js'
@@ -95,8 +95,8 @@ interface OpenOptions extends StartOptions {
 
 async function open(config: Config, { version, log, teardown }: OpenOptions): Promise<Starting> {
   const identity = await openIdentity(config.data_dir, config.cluster.name)
+  const store = await openStore(identity, config, log)
   teardown.add('data directory', () => identity.release())
-  const store = await Store.open(config, log)
   teardown.add('store', () => store.close())
   const cluster = await Cluster.open({ store, identity, config, log })
   await cluster.claim()
@@ -131,6 +131,16 @@ async function open(config: Config, { version, log, teardown }: OpenOptions): Pr
     ...(redis === undefined ? {} : { redis }),
   }
   return { identity, services, teardown }
+}
+
+/** A store that cannot be opened leaves the data directory as it was. */
+async function openStore(identity: OpenedIdentity, config: Config, log: Logger): Promise<Store> {
+  try {
+    return await Store.open(config, log)
+  } catch (cause) {
+    await identity.undo()
+    throw cause
+  }
 }
 
 async function listen({ services, teardown }: Starting, port: Port): Promise<Address> {

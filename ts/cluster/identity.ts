@@ -4,8 +4,8 @@
  */
 
 import { createHash, randomUUID } from 'node:crypto'
-import { open, readdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { open, readdir, rm, rmdir } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { addon, type FileLock, nativeReason } from '../native.js'
 import { makeDirectory } from '../store/make-directory.js'
 
@@ -20,12 +20,19 @@ export interface Identity {
   release(): void
 }
 
+/** The identity of a start that may still fail. */
+export interface OpenedIdentity extends Identity {
+  /** As `release`, and takes back every directory that `openIdentity` made: the start has failed
+   *  before anything was stored in them. */
+  undo(): Promise<void>
+}
+
 /** Finds the member id in the data directory, or makes one.
  *  @throws Error  one line for the operator: more than one entry, a foreign name, or the directory
  *                 is in use by another process */
-export async function openIdentity(dataDir: string, clusterName: string): Promise<Identity> {
+export async function openIdentity(dataDir: string, clusterName: string): Promise<OpenedIdentity> {
   const parent = resolve(dataDir, clusterName)
-  await makeDirectory(parent, 'data_dir')
+  const topmost = await makeDirectory(parent, 'data_dir')
   const entries = await readdir(parent)
   if (entries.length > 1) throw new Error(`Found more than one file or directory in ${parent}`)
   const [existing] = entries
@@ -39,15 +46,39 @@ export async function openIdentity(dataDir: string, clusterName: string): Promis
     await syncDirectory(parent)
   }
   const lock = lockDirectory(directory)
-  return { memberId, directory, release: () => lock.release() }
+  const release = () => lock.release()
+  const undo = async () => {
+    release()
+    if (existing !== undefined) return
+    await rm(directory, { recursive: true })
+    if (topmost !== undefined) await removeEmpty(parent, topmost)
+  }
+  return { memberId, directory, release, undo }
+}
+
+/** Removes `path` and its parents up to `topmost`, as long as they are empty: another process may
+ *  use them by now. */
+async function removeEmpty(path: string, topmost: string): Promise<void> {
+  try {
+    await rmdir(path)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw cause
+    return
+  }
+  if (path !== topmost) await removeEmpty(dirname(path), topmost)
 }
 
 function lockDirectory(directory: string): FileLock {
   try {
     return addon.FileLock.acquire(join(directory, '.lock'))
   } catch (cause) {
-    if (nativeReason(cause)?.code !== 'LOCKED') throw cause
-    throw new Error(`the data directory ${directory} is in use by another process`, { cause })
+    const reason = nativeReason(cause)
+    if (reason === undefined) throw cause
+    const what =
+      reason.code === 'LOCKED'
+        ? 'is in use by another process'
+        : `cannot be locked (${reason.message}): set data_dir to one that this process may write to`
+    throw new Error(`the data directory ${directory} ${what}`, { cause })
   }
 }
 

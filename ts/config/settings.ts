@@ -64,7 +64,14 @@ const network = {
       ca_path: path('Certificates (PEM) that connections between members are checked against.'),
     },
   },
-  max_clients: integer('Client connections at a time.', 10_000, { min: 1, max: 1_000_000 }),
+  max_clients: integer(
+    'Client connections at a time; fewer where the limit of open files is low.',
+    10_000,
+    {
+      min: 1,
+      max: 1_000_000,
+    },
+  ),
   query_buffer_limit: integer('Largest request.', GIB, {
     unit: 'bytes',
     min: MIB,

@@ -8,6 +8,7 @@ import { Connection, type ConnectionOwner } from './connection.js'
 import { Context, type Services } from './context.js'
 import { Gates } from './gates.js'
 import type { Registry } from './registry.js'
+import { connectionsWithin, openFileLimit } from './transport/open-files.js'
 import type {
   ConnectionId,
   ListenOptions,
@@ -142,7 +143,7 @@ function listenOptions(config: Config, port: 'client' | 'admin'): ListenOptions 
     highWaterBytes: HIGH_WATER_BYTES,
     queryBufferBytes: network.query_buffer_limit,
     replyBufferBytes: network.reply_buffer_limit,
-    maxConnections: network.max_clients,
+    maxConnections: connectionsWithin(network.max_clients, openFileLimit()),
     refusal: REFUSAL,
     tls: enabled && certPath && keyPath ? { certPath, keyPath } : undefined,
   }

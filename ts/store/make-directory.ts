@@ -5,10 +5,11 @@ import { dirname } from 'node:path'
 
 /** Makes a directory and its missing parents; one that is there is fine.
  *  @param setting  the setting that names it, for the operator
+ *  @returns        the topmost directory that was made; undefined when all were there
  *  @throws Error   one line that says what to do */
-export async function makeDirectory(path: string, setting: string): Promise<void> {
+export async function makeDirectory(path: string, setting: string): Promise<string | undefined> {
   try {
-    await make(path)
+    return await make(path)
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     const advice = `set ${setting} to a directory that this process may write to`
@@ -18,16 +19,17 @@ export async function makeDirectory(path: string, setting: string): Promise<void
 
 /** Level by level: `mkdir` with `recursive` never returns below a mount that has no directories
  *  of users, such as /proc. */
-async function make(path: string): Promise<void> {
+async function make(path: string): Promise<string | undefined> {
   try {
     await mkdir(path)
+    return path
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return undefined
     const parent = dirname(path)
     if (code !== 'ENOENT' || parent === path || (await exists(parent))) throw cause
-    await make(parent)
-    await make(path)
+    const topmost = await make(parent)
+    return (await make(path)) && topmost
   }
 }
 

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::LogFile;
 use crate::readers::Reader;
 use crate::shared::{PastState, Shared};
@@ -107,8 +107,7 @@ impl Applier {
             generation: layers.generation + 1,
         });
         drop(layers);
-        let retired = shared.logs.retire(std::mem::take(&mut job.files));
-        retired.map_err(|e| Error::io("cannot let go of the old log", &e))?;
+        shared.logs.retire(std::mem::take(&mut job.files));
         Ok(false)
     }
 

@@ -69,26 +69,33 @@ impl LogFiles {
     }
 
     /// Gives files back whose commits are all in the tree: one becomes the spare, the others go.
-    ///
-    /// # Errors
-    /// Any error of the operating system.
-    pub(crate) fn retire(&self, files: Vec<LogFile>) -> io::Result<()> {
+    /// Trouble with that, such as too many open files, costs no commit: recovery skips frames that
+    /// the tree has, and removes what is left over.
+    pub(crate) fn retire(&self, files: Vec<LogFile>) {
         for old in files {
+            let path = old.file.path().to_path_buf();
             let recyclable = old.file.len() == self.file_bytes && self.spare.lock().is_none();
-            if !recyclable {
-                self.io.remove(old.file.path())?;
-                continue;
-            }
-            // The blocks stay: writing over them later needs no metadata in the flush.
-            let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-            let path = path_of(&self.dir, id);
-            self.io.rename(old.file.path(), &path)?;
             drop(old);
-            let file = PreallocatedFile::open(&*self.io, &path, self.reserve_bytes)?;
-            let ready = self.start(id, file)?;
-            *self.spare.lock() = Some(ready);
+            if !recyclable || self.recycle(&path).is_err() {
+                drop(self.io.remove(&path));
+            }
         }
-        self.io.sync_dir(&self.dir)
+        drop(self.io.sync_dir(&self.dir));
+    }
+
+    /// Makes a retired file the spare.
+    fn recycle(&self, old: &Path) -> io::Result<()> {
+        // The blocks stay: writing over them later needs no metadata in the flush.
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let path = path_of(&self.dir, id);
+        self.io.rename(old, &path)?;
+        let opened = PreallocatedFile::open(&*self.io, &path, self.reserve_bytes);
+        let ready = opened.and_then(|file| self.start(id, file));
+        match ready {
+            Ok(ready) => *self.spare.lock() = Some(ready),
+            Err(_) => self.io.remove(&path)?,
+        }
+        Ok(())
     }
 
     /// Removes the spare; the store closes.
