@@ -1,0 +1,32 @@
+/** The benchmarks still run: each is started with `--smoke`, which makes it short. */
+
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { repositoryRoot } from '../support/repository.js'
+
+const HANG_LIMIT_MS = 60_000
+
+async function smoke(script: string): Promise<string> {
+  const path = join(repositoryRoot, 'dist/bench', script)
+  const { stdout } = await promisify(execFile)(process.execPath, [path, '--smoke'], {
+    cwd: repositoryRoot,
+    timeout: HANG_LIMIT_MS,
+  })
+  return stdout
+}
+
+test('the store benchmark prints a row for each task', async () => {
+  const table = await smoke('micro/store.js')
+  assert.match(table, /point read/)
+  assert.match(table, /range of 100/)
+  assert.match(table, /durable commits/)
+})
+
+test('the start benchmark times a first and a second start', async () => {
+  assert.match(await smoke('load/start.js'), /first start: \d+ ms\nsecond start: median \d+ ms/)
+})
+
+test.run()
