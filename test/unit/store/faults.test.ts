@@ -153,7 +153,7 @@ test('a transaction that is cancelled ends its late reads', () =>
 
 test('makes each namespace once, whatever the store answers', async () => {
   // Many of the reads are the directory layer's own.
-  const faults = { ...troubled(runSeed), tooOldReads: 0.08, unknownResult: 0.1 }
+  const faults = { ...troubled(runSeed), tooOldReads: 0.05, unknownResult: 0.1 }
   const opened = await openTestNamespaces([], { faults })
   try {
     const { namespaces, store } = opened
