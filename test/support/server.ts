@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Faults } from './faults.js'
 import { RespClient } from './resp-client.js'
 
 const START_LIMIT_MS = 20_000
@@ -39,6 +40,8 @@ export interface Exit {
 export class TestServer {
   /** The member's data directory. */
   readonly directory = mkdtempSync(join(tmpdir(), 'kronotop-e2e-'))
+  /** What its store does wrong, from the next `start` on. */
+  faults: Faults | undefined
   readonly #sets: readonly string[]
   readonly #clients = new Set<RespClient>()
   #child: ChildProcess | undefined
@@ -77,7 +80,12 @@ export class TestServer {
   async start(): Promise<void> {
     const sets = [`data_dir=${this.directory}`, ...DEFAULTS, ...this.#sets]
     const argv = sets.flatMap(set => ['--set', set])
-    const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const env = { ...process.env }
+    if (this.faults !== undefined) env.KRONOTOP_TEST_FAULTS = JSON.stringify(this.faults)
+    const child = spawn(process.execPath, [MAIN, ...argv], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env,
+    })
     running.add(child)
     this.#child = child
     this.#exit = exitOf(child)

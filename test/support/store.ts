@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { type Config, loadConfig } from '../../ts/config/config.js'
 import { Namespaces } from '../../ts/store/namespaces.js'
 import { Store } from '../../ts/store/store.js'
+import { type Faults, setFaults } from './faults.js'
 
 export interface TestStore {
   readonly store: Store
@@ -18,24 +19,37 @@ export interface TestStore {
   close(): Promise<void>
 }
 
-/** @param sets `key=value` settings */
-export async function openTestStore(sets: readonly string[] = []): Promise<TestStore> {
-  const directory = await mkdtemp(join(tmpdir(), 'kronotop-store-'))
-  return openIn(directory, sets)
+export interface TestStoreOptions {
+  /** What goes wrong from the opening on; `setFaults` changes it. */
+  readonly faults?: Faults
 }
 
-async function openIn(directory: string, sets: readonly string[]): Promise<TestStore> {
+/** @param sets `key=value` settings */
+export async function openTestStore(
+  sets: readonly string[] = [],
+  options: TestStoreOptions = {},
+): Promise<TestStore> {
+  const directory = await mkdtemp(join(tmpdir(), 'kronotop-store-'))
+  return openIn(directory, sets, options)
+}
+
+async function openIn(
+  directory: string,
+  sets: readonly string[],
+  options: TestStoreOptions,
+): Promise<TestStore> {
   const { config } = loadConfig({ sets: [`data_dir=${directory}`, ...sets] })
   const logged: Record<string, unknown>[] = []
   const log = pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line)) })
   const store = await Store.open(config, log)
+  if (options.faults !== undefined) setFaults(store, options.faults)
   return {
     store,
     config,
     logged,
     reopen: async () => {
       await store.close()
-      return openIn(directory, sets)
+      return openIn(directory, sets, options)
     },
     close: async () => {
       await store.close()
@@ -49,8 +63,11 @@ export interface TestNamespaces extends TestStore {
 }
 
 /** As `openTestStore`, with the namespaces of a cluster in it. */
-export async function openTestNamespaces(sets: readonly string[] = []): Promise<TestNamespaces> {
-  const opened = await openTestStore(sets)
+export async function openTestNamespaces(
+  sets: readonly string[] = [],
+  options: TestStoreOptions = {},
+): Promise<TestNamespaces> {
+  const opened = await openTestStore(sets, options)
   const log = pino({ level: 'silent' })
   const namespaces = await Namespaces.open(opened.store, opened.config, log)
   const close = async (): Promise<void> => {

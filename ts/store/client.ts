@@ -53,12 +53,25 @@ export function openDatabase(config: Config): OpenedDatabase {
   }
 }
 
-/** A transaction as npm foundationdb's layers want it. It counts as writing from now on. */
+const layerTransactions = new WeakMap<Tx, Transaction>()
+
+/**
+ * A transaction as npm foundationdb's layers want it. It counts as writing from now on.
+ *
+ * Each attempt gets a native object of its own to look at: the directory layer's lock hangs on that
+ * object and keeps the error of a read that failed below it, so that, on the object that attempts
+ * share, all that follow would fail with it.
+ */
 export function layerTransaction(tx: Tx): Transaction {
+  tx.hasMutations = true
+  const known = layerTransactions.get(tx)
+  if (known !== undefined) return known
   const { fdb } = foundationDb!
   const LayerTransaction = fdb.Transaction as unknown as LayerTransactionClass
-  tx.hasMutations = true
-  return new LayerTransaction(tx.handle(), false, fdb.root)
+  const view: NativeTransaction = Object.create(tx.handle())
+  const made = new LayerTransaction(view, false, fdb.root)
+  layerTransactions.set(tx, made)
+  return made
 }
 
 /** Native transactions of this process that are not closed. */

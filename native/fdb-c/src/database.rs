@@ -81,6 +81,14 @@ impl Database {
         let lease = Arc::new(Lease::take(embedded_directory(&path)?)?);
         Ok(Self { lease, defaults: Mutex::new(Vec::new()) })
     }
+
+    /// Sets the store's faults from their text; `None` ends them.
+    pub fn set_faults(&self, text: Option<&[u8]>) -> Result<(), Error> {
+        let invalid = |_| Error::new(code::INVALID_OPTION_VALUE);
+        let text = text.map(|text| str::from_utf8(text).map_err(invalid)).transpose()?;
+        self.lease.store.set_faults(text.map(str::parse).transpose()?);
+        Ok(())
+    }
 }
 
 /// The canonical form of a directory that names an embedded store.

@@ -5,8 +5,15 @@ use kronotop_kv::error::code;
 /// An option's value as the C API passes it: bytes, or nothing.
 pub type OptionValue = Option<Vec<u8>>;
 
+/// Ours: the fault mode of the store, for tests. The value is text, `seed=7 not_committed=0.05 …`
+/// as `kronotop_kv::Faults` reads it; no value ends it. FoundationDB has no option of this number
+/// and refuses it, so faults can't be asked for where they can't be had.
+const FAULTS: i32 = 1_000_000;
+
 /// What a database option means here.
 pub enum DatabaseOption {
+    /// Sets the faults of the store, for all databases that share it.
+    Faults,
     /// Every new transaction starts with this transaction option.
     TransactionDefault(i32),
     /// Valid, and without meaning for a store on this host (locality, caches, tracing).
@@ -36,6 +43,7 @@ pub fn database_option(option: i32) -> Result<DatabaseOption, i32> {
         505 => TransactionDefault(23),
         506 => TransactionDefault(505),
         700 => TransactionDefault(1100),
+        FAULTS => DatabaseOption::Faults,
         10 | 20 | 21 | 22 | 405 | 800 | 900 => Ignored,
         _ => return Err(code::INVALID_OPTION),
     })

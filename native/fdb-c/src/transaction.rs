@@ -2,7 +2,7 @@
 //!
 //! Reads that are known to be short are answered inline: their futures are ready when they are
 //! returned. Long ones go to the reader threads; a commit's future is completed by the store's log
-//! thread.
+//! thread. The store's fault mode completes some of both late, on a thread of its own.
 
 use std::sync::Arc;
 
@@ -37,6 +37,8 @@ struct Inner {
     commit_started: bool,
     /// Versionstamps asked for before the commit that determines them.
     stamps: Vec<Arc<Future>>,
+    /// Reads whose answers the fault mode keeps back.
+    late_reads: Vec<Arc<Future>>,
 }
 
 impl Inner {
@@ -52,11 +54,14 @@ impl Inner {
         }
     }
 
-    /// Back to the state of a new transaction; the stamps asked for will never be known.
+    /// Back to the state of a new transaction: what it was asked for will never be known.
     fn restart(&mut self) {
         self.failed = None;
         self.commit_started = false;
         complete_stamps(std::mem::take(&mut self.stamps), Err(code::TRANSACTION_CANCELLED));
+        for read in self.late_reads.drain(..) {
+            read.complete(Err(code::TRANSACTION_CANCELLED));
+        }
     }
 }
 
@@ -89,6 +94,7 @@ impl Transaction {
             failed: None,
             commit_started: false,
             stamps: Vec::new(),
+            late_reads: Vec::new(),
         };
         Ok(Self { inner: Arc::new(Mutex::new(inner)) })
     }
@@ -99,7 +105,14 @@ impl Transaction {
         read: impl FnOnce(&mut KvTransaction) -> Result<T>,
         outcome: impl FnOnce(T) -> Outcome,
     ) -> Arc<Future> {
-        Future::ready(self.inner.lock().read(read, outcome))
+        let mut inner = self.inner.lock();
+        let completion = inner.read(read, outcome);
+        let Some(delay) = inner.kv.read_delay() else { return Future::ready(completion) };
+        let future = Future::pending();
+        let late = Arc::clone(&future);
+        inner.late_reads.push(Arc::clone(&future));
+        inner.kv.give_after(delay, Box::new(move || late.complete(completion)));
+        future
     }
 
     pub fn read_version(&self) -> Arc<Future> {

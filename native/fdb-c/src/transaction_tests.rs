@@ -163,6 +163,55 @@ fn long_reads_are_answered_elsewhere() {
 }
 
 #[test]
+fn late_reads_are_answered_in_any_order_by_another_thread() {
+    let directory = TempDir::new().unwrap();
+    let database = open(&directory);
+    database.set_faults(Some(b"seed=3 late_reads=1 max_delay_ms=60")).unwrap();
+    let transaction = Transaction::begin(&database).unwrap();
+    let (sender, received) = mpsc::channel();
+    for number in 0..24_u8 {
+        put(&transaction, &[number], &[number]);
+        let sender = sender.clone();
+        let callback = move |read: &Arc<Future>| {
+            assert_eq!(value(read), Some(vec![number]));
+            sender.send((number, std::thread::current().id())).unwrap();
+        };
+        // A later write does not change what an earlier read found.
+        let read = transaction.get(&[number], false);
+        put(&transaction, &[number], b"later");
+        read.set_callback(Box::new(callback)).unwrap();
+    }
+    let answers: Vec<_> = received.iter().take(24).collect();
+    assert!(answers.iter().any(|(_, thread)| *thread != std::thread::current().id()));
+    assert!(!answers.iter().is_sorted_by_key(|(number, _)| *number));
+    database.set_faults(None).unwrap();
+    assert!(Transaction::begin(&database).unwrap().get(b"k", false).is_ready());
+    let refused = database.set_faults(Some(b"late_reads=2")).unwrap_err();
+    assert_eq!(refused.code, code::INVALID_OPTION_VALUE);
+}
+
+#[test]
+fn late_reads_end_with_their_attempt() {
+    let directory = TempDir::new().unwrap();
+    let database = open(&directory);
+    database.set_faults(Some(b"late_reads=1 max_delay_ms=1000")).unwrap();
+    let cancelled = |transaction: &Transaction, end: &dyn Fn()| {
+        let reads: Vec<_> = (0..8).map(|key| transaction.get(&[key], false)).collect();
+        end();
+        assert!(reads.iter().any(|read| read.error() == code::TRANSACTION_CANCELLED));
+        assert!(reads.iter().all(|read| read.is_ready()));
+    };
+    let transaction = Transaction::begin(&database).unwrap();
+    cancelled(&transaction, &|| drop(transaction.on_error(code::NOT_COMMITTED)));
+    cancelled(&transaction, &|| transaction.reset());
+    cancelled(&transaction, &|| transaction.cancel());
+    transaction.reset();
+    let last = transaction.get(b"k", false);
+    drop(transaction);
+    assert_eq!(last.error(), code::TRANSACTION_CANCELLED);
+}
+
+#[test]
 fn a_cluster_file_and_a_missing_directory_say_so() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("fdb.cluster");

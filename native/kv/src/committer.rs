@@ -44,6 +44,8 @@ pub(crate) struct CommitRequest {
     pub(crate) stamped_keys: Vec<StampedKey>,
     pub(crate) watches: Vec<PendingWatch>,
     pub(crate) committed: Arc<AtomicI64>,
+    /// Fault mode: success is answered with 1021.
+    pub(crate) hidden: bool,
     pub(crate) on_done: OnCommitted,
 }
 
@@ -57,14 +59,19 @@ impl std::fmt::Debug for CommitRequest {
 struct Waiting {
     watches: Vec<PendingWatch>,
     committed: Arc<AtomicI64>,
+    hidden: bool,
     on_done: OnCommitted,
 }
 
 impl CommitRequest {
     /// Answers the commit with an error.
     pub(crate) fn fail(self, error: &Error) {
-        Waiting { watches: self.watches, committed: self.committed, on_done: self.on_done }
-            .fail(error);
+        self.into_waiting().fail(error);
+    }
+
+    fn into_waiting(self) -> Waiting {
+        let Self { watches, committed, hidden, on_done, .. } = self;
+        Waiting { watches, committed, hidden, on_done }
     }
 }
 
@@ -74,6 +81,15 @@ impl Waiting {
             watch.cell.fire(Err(error.clone()));
         }
         (self.on_done)(Err(error.clone()));
+    }
+
+    fn succeed(self, version: i64, shared: &Arc<Shared>) {
+        if self.hidden {
+            return self.fail(&Error::new(code::COMMIT_UNKNOWN_RESULT));
+        }
+        self.committed.store(version, Ordering::Release);
+        shared.activate_watches(self.watches);
+        (self.on_done)(Ok(Committed { version }));
     }
 }
 
@@ -169,8 +185,7 @@ impl Committer {
             match self.admit(&mut request, version + 1, before, &mut store) {
                 Ok(()) => {
                     version += 1;
-                    let CommitRequest { watches, committed, on_done, .. } = request;
-                    waiting.push((version, Waiting { watches, committed, on_done }));
+                    waiting.push((version, request.into_waiting()));
                 }
                 Err(error) => request.fail(&error),
             }
@@ -184,9 +199,7 @@ impl Committer {
         self.recent.sweep(version);
         self.shared.watches.notify(&self.touched, || Snapshot::newest(&self.shared));
         for (version, request) in waiting {
-            request.committed.store(version, Ordering::Release);
-            self.shared.activate_watches(request.watches);
-            (request.on_done)(Ok(Committed { version }));
+            request.succeed(version, &self.shared);
         }
     }
 

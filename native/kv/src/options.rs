@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use kronotop_segment::{Io, RealIo};
 
+use crate::faults::Faults;
+
 /// Options of [`crate::Store::open`].
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -20,6 +22,8 @@ pub struct Options {
     pub map_bytes: usize,
     /// The file system of the commit log; tests put one with faults here.
     pub io: Arc<dyn Io>,
+    /// Fault mode, for tests; [`crate::Store::set_faults`] changes it later.
+    pub faults: Option<Faults>,
 }
 
 impl Default for Options {
@@ -31,6 +35,7 @@ impl Default for Options {
             overlay_age: Duration::from_secs(5),
             map_bytes: 1 << 40,
             io: Arc::new(RealIo),
+            faults: None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the transactions, the committer and the applier of one store share.
 //!
 //! Lock order: watches, layers, overlays (active before frozen), readers. The queue, the versions,
-//! the history and the applier's work are leaves.
+//! the history, the applier's work, the faults and the late answers are leaves.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
@@ -17,7 +17,9 @@ use crate::applier::Work;
 use crate::clock::Clock;
 use crate::committer::CommitRequest;
 use crate::error::{Error, Result, code};
+use crate::faults::FaultMode;
 use crate::keys::VERSION_WINDOW;
+use crate::late::LateAnswers;
 use crate::log::LogFiles;
 use crate::options::Options;
 use crate::readers::{Reader, Readers};
@@ -43,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) queue_changed: Condvar,
     pub(crate) work: Mutex<Work>,
     pub(crate) work_changed: Condvar,
+    pub(crate) faults: FaultMode,
+    pub(crate) late: Arc<LateAnswers>,
     /// The version that new reads see.
     visible: AtomicI64,
     versions: Mutex<Versions>,
@@ -72,6 +76,7 @@ impl Shared {
         let clock = Clock::after(last_version);
         let version = clock.now();
         let active = Arc::new(Overlay::default());
+        let faults = FaultMode::new(options.faults.clone());
         Self {
             options,
             tree,
@@ -85,6 +90,8 @@ impl Shared {
             queue_changed: Condvar::new(),
             work: Mutex::default(),
             work_changed: Condvar::new(),
+            faults,
+            late: Arc::default(),
             visible: AtomicI64::new(version),
             versions: Mutex::new(Versions { last: version, in_flight: false }),
             poison: OnceLock::new(),

@@ -19,6 +19,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::applier::Applier;
 use crate::committer::Committer;
 use crate::error::{Error, Result, code};
+use crate::faults::Faults;
 use crate::log::{LogFiles, recover};
 use crate::options::Options;
 use crate::shared::Shared;
@@ -78,6 +79,12 @@ impl Store {
         Transaction::new(Arc::clone(&self.0.shared))
     }
 
+    /// Turns the fault mode on, to other faults, or off, for the attempts of transactions that begin
+    /// from now on. For tests.
+    pub fn set_faults(&self, faults: Option<Faults>) {
+        self.0.shared.faults.set(faults);
+    }
+
     /// Closes the store for all clones: commits that wait are finished, later calls answer 1101,
     /// reads of open transactions 1007. Does nothing when it is closed already.
     ///
@@ -106,11 +113,14 @@ impl Inner {
 impl Running {
     /// Waits for the threads, then lets go of the directory.
     fn finish(self, shared: &Shared) -> Result<()> {
-        for thread in self.threads {
+        let wait_for = |thread: JoinHandle<()>| {
             if thread.join().is_err() {
                 shared.poison(Error::with_message(code::OPERATION_FAILED, "a store thread failed"));
             }
-        }
+        };
+        self.threads.into_iter().for_each(wait_for);
+        // ORDER: the committer's last answers may be late ones.
+        shared.late.stop().into_iter().for_each(wait_for);
         shared.end_reads();
         shared.watches.end_all(&Error::new(code::OPERATION_CANCELLED));
         shared.check_healthy()?;

@@ -165,6 +165,7 @@ unsafe extern "C" fn fdb_database_set_option(
     let value = unsafe { option_value(value, length) };
     match database_option(option) {
         Ok(DatabaseOption::Ignored) => 0,
+        Ok(DatabaseOption::Faults) => store_code_of(database.set_faults(value)),
         Ok(DatabaseOption::TransactionDefault(option)) => {
             // A transaction checks the value first, so that creating one cannot fail later.
             let check = database.lease.store.transaction().set_option(option, value);

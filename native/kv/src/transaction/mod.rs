@@ -17,7 +17,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, code};
+use crate::faults::FaultStream;
 use crate::keys::{METADATA_VERSION_KEY, RangeList, SYSTEM_END, USER_END, VERSION_WINDOW};
+use crate::late::LateAnswer;
 use crate::pending::{Pending, StampTemplate};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
@@ -76,6 +78,8 @@ pub struct Transaction {
     /// The commit version, set by the committer: 0 until then. `None` before `commit` and for a
     /// transaction that wrote nothing.
     committed: Option<Arc<AtomicI64>>,
+    /// In fault mode, from the first decision of an attempt on.
+    faults: Option<FaultStream>,
 }
 
 const _: fn() = || {
@@ -103,6 +107,7 @@ impl Transaction {
             retries: 0,
             backoff: FIRST_BACKOFF,
             committed: None,
+            faults: None,
         }
     }
 
@@ -202,6 +207,25 @@ impl Transaction {
         Ok(pause)
     }
 
+    /// In fault mode, how long the answer of the read just made is to be kept back; `None`: not at
+    /// all. Reads return their answers at once: who passes them on gives them late, with
+    /// [`Transaction::give_after`].
+    pub fn read_delay(&mut self) -> Option<Duration> {
+        self.fault_stream().and_then(FaultStream::read_delay)
+    }
+
+    /// Gives an answer after `delay`, on another thread; at once when the store is closed.
+    pub fn give_after(&self, delay: Duration, answer: LateAnswer) {
+        self.shared.late.give_after(delay, answer);
+    }
+
+    fn fault_stream(&mut self) -> Option<&mut FaultStream> {
+        if self.faults.is_none() {
+            self.faults = self.shared.faults.begin_attempt();
+        }
+        self.faults.as_mut()
+    }
+
     /// Forgets reads, writes and the outcome. Watches not yet committed answer `watch_error`.
     fn forget(&mut self, watch_error: i32) {
         for watch in self.watches.drain(..) {
@@ -218,6 +242,7 @@ impl Transaction {
         self.write_conflicts = RangeList::default();
         self.size = 0;
         self.committed = None;
+        self.faults = None;
     }
 
     fn check_active(&self) -> Result<()> {
@@ -255,6 +280,14 @@ impl Transaction {
             return Err(Error::new(code::TRANSACTION_TOO_OLD));
         }
         Ok(version)
+    }
+
+    /// What every read of the store begins with.
+    fn begin_read(&mut self) -> Result<()> {
+        if let Some(faults) = self.fault_stream() {
+            faults.check_read()?;
+        }
+        self.take_snapshot().map(drop)
     }
 
     fn reads_own_writes(&self, snapshot: bool) -> bool {

@@ -36,7 +36,7 @@ impl Transaction {
                 Lookup::Entry(_) | Lookup::Missing => {}
             }
         }
-        self.take_snapshot()?;
+        self.begin_read()?;
         let below = match &self.snapshot {
             Some(snapshot) => snapshot.get(key)?,
             None => None,
@@ -58,7 +58,7 @@ impl Transaction {
     pub fn get_key(&mut self, selector: &KeySelector, snapshot: bool) -> Result<Vec<u8>> {
         self.check_active()?;
         self.check_selector(selector)?;
-        self.take_snapshot()?;
+        self.begin_read()?;
         self.resolve(selector, snapshot)
     }
 
@@ -76,7 +76,7 @@ impl Transaction {
         self.check_selector(begin)?;
         self.check_selector(end)?;
         let byte_limit = options.byte_limit()?;
-        self.take_snapshot()?;
+        self.begin_read()?;
         let begin = self.bound(begin, options.snapshot)?;
         let end = self.bound(end, options.snapshot)?;
         let mut result = RangeResult::default();
@@ -267,7 +267,7 @@ impl Transaction {
         if end > self.read_end() {
             return Err(Error::new(code::KEY_OUTSIDE_LEGAL_RANGE));
         }
-        self.take_snapshot()?;
+        self.begin_read()?;
         let mut from = Some(begin.to_vec());
         while let Some(begin) = from.take() {
             from = self.with_pairs(&begin, end, false, true, |pairs| {
