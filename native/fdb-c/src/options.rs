@@ -17,9 +17,7 @@ pub enum DatabaseOption {
 /// of which an embedded store has, so none changes anything.
 pub fn check_network_option(option: i32) -> Result<(), i32> {
     match option {
-        10 | 20 | 30..=41 | 42 | 43 | 45..=50 | 51..=55 | 60..=66 | 70..=72 | 80..=83 | 90 | 91 => {
-            Ok(())
-        }
+        10 | 20 | 30..=41 | 42 | 43 | 45..=50 | 51..=55 | 60..=72 | 80..=83 | 90 | 91 => Ok(()),
         1000..=1002 => Ok(()),
         _ => Err(code::INVALID_OPTION),
     }
@@ -36,6 +34,7 @@ pub fn database_option(option: i32) -> Result<DatabaseOption, i32> {
         505 => TransactionDefault(23),
         506 => TransactionDefault(505),
         700 => TransactionDefault(1100),
+        701 | 702 => TransactionDefault(option),
         10 | 20 | 21 | 22 | 405 | 800 | 900 => Ignored,
         _ => return Err(code::INVALID_OPTION),
     })
