@@ -9,6 +9,8 @@ pub type OptionValue = Option<Vec<u8>>;
 pub enum DatabaseOption {
     /// Every new transaction starts with this transaction option.
     TransactionDefault(i32),
+    /// How many watches may be set at a time.
+    WatchLimit,
     /// Valid, and without meaning for a store on this host (locality, caches, tracing).
     Ignored,
 }
@@ -25,7 +27,7 @@ pub fn check_network_option(option: i32) -> Result<(), i32> {
 
 /// Looks up a database option.
 pub fn database_option(option: i32) -> Result<DatabaseOption, i32> {
-    use DatabaseOption::{Ignored, TransactionDefault};
+    use DatabaseOption::{Ignored, TransactionDefault, WatchLimit};
     Ok(match option {
         26 => TransactionDefault(600),
         27 => TransactionDefault(601),
@@ -35,7 +37,15 @@ pub fn database_option(option: i32) -> Result<DatabaseOption, i32> {
         506 => TransactionDefault(505),
         700 => TransactionDefault(1100),
         701 | 702 => TransactionDefault(option),
-        10 | 20 | 21 | 22 | 405 | 800 | 900 => Ignored,
+        20 => WatchLimit,
+        10 | 21 | 22 | 405 | 800 | 900 => Ignored,
         _ => return Err(code::INVALID_OPTION),
     })
+}
+
+/// The number in an option's value: 8 bytes, little-endian, from 0 to `max`.
+pub fn option_number(value: Option<&[u8]>, max: usize) -> Result<usize, i32> {
+    let bytes = value.and_then(|value| <[u8; 8]>::try_from(value).ok());
+    let number = bytes.and_then(|bytes| usize::try_from(i64::from_le_bytes(bytes)).ok());
+    number.filter(|number| *number <= max).ok_or(code::INVALID_OPTION_VALUE)
 }

@@ -245,6 +245,19 @@ def ends_watches_that_never_commit(db):
 
 
 @check
+def limits_watches(db):
+    """limits the watches that may be set at a time"""
+    db.options.set_max_watches(2)
+    tr = db.create_transaction()
+    watches = [tr.watch(b"limited/%d" % i) for i in range(3)]
+    equal(code_of(watches[2].wait), 1032)
+    for watch in watches[:2]:
+        watch.cancel()
+    equal(code_of(lambda: db.options.set_max_watches(1_000_001)), 2006)
+    db.options.set_max_watches(10_000)
+
+
+@check
 def detects_conflicts(db):
     """conflicts on what was read, and on nothing else"""
     fill(db, b"conflict/", 10)
@@ -415,6 +428,7 @@ def accepts_options(db):
             if code != 0:
                 refused.append((name, code))
     equal(refused, [])
+    exposed.options.set_max_watches(10_000)
     tr = db.create_transaction()
     equal(code_of(lambda: tr.options.set_timeout(-1)), 2006)
 

@@ -14,8 +14,11 @@ use crate::api_version;
 use crate::database::Database;
 use crate::errors::{self, NETWORK_NOT_SETUP};
 use crate::network;
-use crate::options::{DatabaseOption, check_network_option, database_option};
+use crate::options::{DatabaseOption, check_network_option, database_option, option_number};
 use crate::transaction::Transaction;
+
+/// The largest value of the database option that limits watches.
+const MAX_WATCH_LIMIT: usize = 1_000_000;
 
 thread_local! {
     /// Why the last `fdb_create_database` of this thread failed, in words.
@@ -147,6 +150,10 @@ unsafe extern "C" fn fdb_database_set_option(
     let value = unsafe { option_value(value, length) };
     match database_option(option) {
         Ok(DatabaseOption::Ignored) => 0,
+        Ok(DatabaseOption::WatchLimit) => code_of(
+            option_number(value, MAX_WATCH_LIMIT)
+                .map(|limit| database.lease.store.set_watch_limit(limit)),
+        ),
         Ok(DatabaseOption::TransactionDefault(option)) => {
             // A transaction checks the value first, so that creating one cannot fail later.
             let check = database.lease.store.transaction().set_option(option, value);
