@@ -12,6 +12,9 @@ pub const MAX: i32 = 730;
 
 /// From here on versionstamp offsets have 4 bytes, also in values.
 const WIDE_STAMP_OFFSETS: i32 = 520;
+/// From here on time-outs, retry limits and longest pauses stay over `on_error`.
+const PERSISTENT_OPTIONS: i32 = 610;
+
 /// 0 before the selection.
 static SELECTED: AtomicI32 = AtomicI32::new(0);
 
@@ -30,6 +33,11 @@ pub fn select(runtime: i32, header: i32) -> Result<(), i32> {
 /// The selected version, 0 before.
 pub fn selected() -> i32 {
     SELECTED.load(Ordering::Relaxed)
+}
+
+/// Whether `on_error` forgets all of a transaction's options, given the selected version.
+pub fn on_error_forgets_options() -> bool {
+    (MIN..PERSISTENT_OPTIONS).contains(&selected())
 }
 
 /// Key and operand of an atomic operation as of the newest version: older ones end a stamped key

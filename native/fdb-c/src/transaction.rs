@@ -14,6 +14,7 @@ use kronotop_kv::{
 };
 use parking_lot::Mutex;
 
+use crate::api_version;
 use crate::database::{Database, Lease};
 use crate::future::{Completion, Future, Outcome, completing_last};
 use crate::network;
@@ -24,7 +25,7 @@ use crate::readers;
 const INLINE_EXACT_LIMIT: usize = 1000;
 const INLINE_EXACT_BYTES: usize = 64 << 10;
 
-/// Options that a retry keeps, so that the database's own must not be set again.
+/// Options that a retry keeps (since API version 610), so that the database's own must not be set again.
 const KEPT_ON_ERROR: RangeInclusive<i32> = option_code::TIMEOUT..=option_code::SIZE_LIMIT;
 
 /// What the C API calls a transaction.
@@ -268,7 +269,11 @@ impl Transaction {
             let mut inner = self.inner.lock();
             match inner.kv.on_error(&Error::new(code)) {
                 Ok(delay) => {
-                    inner.start_over(|option| !KEPT_ON_ERROR.contains(&option));
+                    let forgets = api_version::on_error_forgets_options();
+                    if forgets {
+                        inner.kv.reset_options();
+                    }
+                    inner.start_over(|option| forgets || !KEPT_ON_ERROR.contains(&option));
                     network::after(delay)
                 }
                 Err(error) => Future::ready(Err(error.code)),

@@ -174,7 +174,7 @@ impl Transaction {
     /// 1025; a commit on its way goes on.
     pub fn reset(&mut self) {
         self.forget();
-        self.options = TransactionOptions::default();
+        self.reset_options();
         self.created = Instant::now();
         self.retries = 0;
         self.backoff = FIRST_BACKOFF;

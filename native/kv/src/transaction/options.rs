@@ -124,6 +124,11 @@ impl Transaction {
         }
         Ok(())
     }
+
+    /// Forgets every option that was set.
+    pub fn reset_options(&mut self) {
+        self.options = TransactionOptions::default();
+    }
 }
 
 fn number(value: Option<&[u8]>, min: i64, max: i64) -> Result<i64> {
