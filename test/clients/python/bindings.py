@@ -460,8 +460,8 @@ def measures(db):
 def packs_tuples(db):
     """keeps tuples and their order as keys"""
     items = [
-        (None,), (b"bytes\x00\xff",), ("text \u00e9",), ((None, ("a", 1), b""),), (-(2**70),), (-1,),
-        (0,), (1,), (2**64 + 5,), (fdb.tuple.SingleFloat(1.5),), (-2.25,), (3.5,), (False,),
+        (None,), (b"bytes\x00\xff",), ("text \u00e9",), ((None, ("a", 1), b""),), (-(2**70),),
+        (-1,), (0,), (1,), (2**64 + 5,), (fdb.tuple.SingleFloat(1.5),), (-2.25,), (3.5,), (False,),
         (True,), (uuid.UUID(int=99),), (fdb.tuple.Versionstamp(b"0123456789", 3),),
     ]
     space = fdb.Subspace(("tuples",))
