@@ -25,7 +25,8 @@ use crate::readers;
 const INLINE_EXACT_LIMIT: usize = 1000;
 const INLINE_EXACT_BYTES: usize = 64 << 10;
 
-/// Options that a retry keeps (since API version 610), so that the database's own must not be set again.
+/// Options that a retry keeps (since API version 610), so that the database's own must not be set
+/// again.
 const KEPT_ON_ERROR: RangeInclusive<i32> = option_code::TIMEOUT..=option_code::SIZE_LIMIT;
 
 /// What the C API calls a transaction.

@@ -252,7 +252,7 @@ test('runs a body again after a conflict, with nothing left of the first run', a
   assert.is(await db.get('retry/first'), undefined)
 })
 
-test('does not run a body again that throws an error of its own or one that cannot help', async () => {
+test('does not run a body again after an error that a retry cannot help', async () => {
   let runs = 0
   const failing = (body: (tn: Transaction) => Promise<void>) => () =>
     db.doTn(async tn => {
