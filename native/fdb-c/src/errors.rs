@@ -11,6 +11,7 @@ pub const NETWORK_NOT_SETUP: i32 = 2008;
 pub const NETWORK_ALREADY_SETUP: i32 = 2009;
 pub const FUTURE_NOT_SET: i32 = 2015;
 pub const NETWORK_CANNOT_BE_RESTARTED: i32 = 2025;
+pub const BLOCKED_FROM_NETWORK_THREAD: i32 = 2026;
 pub const API_VERSION_UNSET: i32 = 2200;
 pub const API_VERSION_ALREADY_SET: i32 = 2201;
 pub const API_VERSION_INVALID: i32 = 2202;
@@ -70,6 +71,7 @@ const DESCRIPTIONS: &[(i32, &CStr)] = &[
     (2021, c"Transaction is read-only and therefore does not have a commit version"),
     (2023, c"Attempted to commit a transaction specified as read-only"),
     (2025, c"Network can only be started once"),
+    (2026, c"Detected a deadlock in a callback called from the network thread"),
     (2101, c"Transaction exceeds byte limit"),
     (2102, c"Key length exceeds limit"),
     (2103, c"Value length exceeds limit"),

@@ -14,7 +14,7 @@ use kronotop_kv::RangeResult;
 use kronotop_kv::error::code;
 use parking_lot::{Condvar, Mutex};
 
-use crate::errors::{FUTURE_NOT_SET, FUTURE_RELEASED};
+use crate::errors::{BLOCKED_FROM_NETWORK_THREAD, FUTURE_NOT_SET, FUTURE_RELEASED};
 use crate::ffi::types::{FdbKey, FdbKeyValue};
 
 /// What a future can hold; each C accessor accepts one kind. The arrays beside `Pairs` and `Keys`
@@ -35,6 +35,9 @@ pub type Completion = Result<Outcome, i32>;
 thread_local! {
     /// How many `completing_last` this thread is in, and what they put off.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
+    /// Runs a callback in the place of FoundationDB's network thread: waiting there for another
+    /// future would keep the thread from completing it.
+    static CALLING_BACK: Cell<bool> = const { Cell::new(false) };
     static PUT_OFF: RefCell<Vec<(Arc<Future>, Completion)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -103,7 +106,9 @@ impl Future {
         self.ready.notify_all();
         drop(hook);
         if let Some(callback) = callback {
+            let outer = CALLING_BACK.replace(true);
             callback(self);
+            CALLING_BACK.set(outer);
         }
     }
 
@@ -136,9 +141,17 @@ impl Future {
         !matches!(&*self.state.lock(), State::Pending { .. })
     }
 
-    pub fn block_until_ready(&self) {
+    /// Waits for the result.
+    ///
+    /// # Errors
+    /// 2026 instead of waiting inside a callback.
+    pub fn block_until_ready(&self) -> Result<(), i32> {
         let mut state = self.state.lock();
+        if CALLING_BACK.get() && matches!(&*state, State::Pending { .. }) {
+            return Err(BLOCKED_FROM_NETWORK_THREAD);
+        }
         self.ready.wait_while(&mut state, |state| matches!(state, State::Pending { .. }));
+        Ok(())
     }
 
     /// Frees the result; reading it afterwards answers `future_released`.
@@ -193,7 +206,7 @@ mod tests {
             other.complete(Ok(Outcome::Int64(7)));
             other.complete(Err(code::OPERATION_FAILED));
         });
-        future.block_until_ready();
+        future.block_until_ready().unwrap();
         thread.join().unwrap();
         assert_eq!(count.load(Ordering::SeqCst), 1);
         assert_eq!(future.error(), 0);
@@ -205,6 +218,21 @@ mod tests {
         let future = Future::ready(Err(code::NOT_COMMITTED));
         future.set_callback(counting(&count)).unwrap();
         assert_eq!((count.load(Ordering::SeqCst), future.error()), (1, code::NOT_COMMITTED));
+    }
+
+    #[test]
+    fn a_callback_cannot_wait_for_what_is_not_ready() {
+        let (sender, received) = std::sync::mpsc::channel();
+        let (future, pending) = (Future::pending(), Future::pending());
+        let (never, ready) = (Arc::clone(&pending), Future::ready(Ok(Outcome::Nothing)));
+        let waits = move |_: &Arc<Future>| {
+            sender.send((never.block_until_ready(), ready.block_until_ready())).unwrap();
+        };
+        future.set_callback(Box::new(waits)).unwrap();
+        future.complete(Ok(Outcome::Nothing));
+        assert_eq!(received.recv(), Ok((Err(BLOCKED_FROM_NETWORK_THREAD), Ok(()))));
+        pending.complete(Ok(Outcome::Nothing));
+        assert_eq!(pending.block_until_ready(), Ok(()));
     }
 
     #[test]

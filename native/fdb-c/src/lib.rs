@@ -6,6 +6,7 @@
 //! A function outside the present scope exists (bindings look up every name when they load) and
 //! fails loudly: code 2108 and its name on stderr.
 
+mod api_version;
 mod database;
 mod errors;
 mod ffi;

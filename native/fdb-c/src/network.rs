@@ -168,9 +168,9 @@ mod tests {
         let thread = std::thread::spawn(run);
         assert!(after(Duration::ZERO).is_ready());
         let (late, early) = (after(Duration::from_millis(40)), after(Duration::from_millis(5)));
-        early.block_until_ready();
+        early.block_until_ready().unwrap();
         assert!(!late.is_ready());
-        late.block_until_ready();
+        late.block_until_ready().unwrap();
         let never = after(Duration::from_secs(600));
         let (sender, hooked) = std::sync::mpsc::channel();
         add_completion_hook(Box::new(move || sender.send(()).unwrap())).unwrap();

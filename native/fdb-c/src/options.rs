@@ -16,6 +16,8 @@ pub enum DatabaseOption {
     Faults,
     /// Every new transaction starts with this transaction option.
     TransactionDefault(i32),
+    /// How many watches may be set at a time.
+    WatchLimit,
     /// Valid, and without meaning for a store on this host (locality, caches, tracing).
     Ignored,
 }
@@ -24,9 +26,7 @@ pub enum DatabaseOption {
 /// of which an embedded store has, so none changes anything.
 pub fn check_network_option(option: i32) -> Result<(), i32> {
     match option {
-        10 | 20 | 30..=41 | 42 | 43 | 45..=50 | 51..=55 | 60..=66 | 70..=72 | 80..=83 | 90 | 91 => {
-            Ok(())
-        }
+        10 | 20 | 30..=41 | 42 | 43 | 45..=50 | 51..=55 | 60..=72 | 80..=83 | 90 | 91 => Ok(()),
         1000..=1002 => Ok(()),
         _ => Err(code::INVALID_OPTION),
     }
@@ -34,7 +34,7 @@ pub fn check_network_option(option: i32) -> Result<(), i32> {
 
 /// Looks up a database option.
 pub fn database_option(option: i32) -> Result<DatabaseOption, i32> {
-    use DatabaseOption::{Ignored, TransactionDefault};
+    use DatabaseOption::{Ignored, TransactionDefault, WatchLimit};
     Ok(match option {
         26 => TransactionDefault(600),
         27 => TransactionDefault(601),
@@ -44,7 +44,16 @@ pub fn database_option(option: i32) -> Result<DatabaseOption, i32> {
         506 => TransactionDefault(505),
         700 => TransactionDefault(1100),
         FAULTS => DatabaseOption::Faults,
-        10 | 20 | 21 | 22 | 405 | 800 | 900 => Ignored,
+        701 | 702 => TransactionDefault(option),
+        20 => WatchLimit,
+        10 | 21 | 22 | 405 | 800 | 900 => Ignored,
         _ => return Err(code::INVALID_OPTION),
     })
+}
+
+/// The number in an option's value: 8 bytes, little-endian, from 0 to `max`.
+pub fn option_number(value: Option<&[u8]>, max: usize) -> Result<usize, i32> {
+    let bytes = value.and_then(|value| <[u8; 8]>::try_from(value).ok());
+    let number = bytes.and_then(|bytes| usize::try_from(i64::from_le_bytes(bytes)).ok());
+    number.filter(|number| *number <= max).ok_or(code::INVALID_OPTION_VALUE)
 }

@@ -4,22 +4,30 @@
 //! returned. Long ones go to the reader threads; a commit's future is completed by the store's log
 //! thread. The store's fault mode completes some of both late, on a thread of its own.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use kronotop_kv::error::code;
 use kronotop_kv::{
     Committed, ConflictKind, Error, KeySelector, RangeOptions, Result, StreamingMode,
-    Transaction as KvTransaction,
+    Transaction as KvTransaction, option_code,
 };
 use parking_lot::Mutex;
 
+use crate::api_version;
 use crate::database::{Database, Lease};
 use crate::future::{Completion, Future, Outcome, completing_last};
 use crate::network;
+use crate::options::OptionValue;
 use crate::readers;
 
-/// An exact range read of more pairs than this has no bound on its bytes worth waiting for.
+/// An exact range read of more pairs and bytes than these is too long to wait for.
 const INLINE_EXACT_LIMIT: usize = 1000;
+const INLINE_EXACT_BYTES: usize = 64 << 10;
+
+/// Options that a retry keeps (since API version 610), so that the database's own must not be set
+/// again.
+const KEPT_ON_ERROR: RangeInclusive<i32> = option_code::TIMEOUT..=option_code::SIZE_LIMIT;
 
 /// What the C API calls a transaction.
 pub struct Transaction {
@@ -31,6 +39,8 @@ struct Inner {
     // ORDER: dropped before the lease, which may close the store.
     kv: KvTransaction,
     _lease: Arc<Lease>,
+    /// The database's options for its transactions, as they were at the start.
+    defaults: Vec<(i32, OptionValue)>,
     /// The first error of a write: the C API's writes return nothing, so it fails the reads and
     /// the commit that follow.
     failed: Option<i32>,
@@ -54,7 +64,21 @@ impl Inner {
         }
     }
 
-    /// Back to the state of a new transaction: what it was asked for will never be known.
+    /// Sets the database's options, those that are `wanted`.
+    fn apply_defaults(&mut self, wanted: impl Fn(i32) -> bool) -> Result<()> {
+        for (option, value) in self.defaults.iter().filter(|(option, _)| wanted(*option)) {
+            self.kv.set_option(*option, value.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// Begins again after `reset` or a retry; an option that fails does so at the next call.
+    fn start_over(&mut self, wanted: impl Fn(i32) -> bool) {
+        self.restart();
+        self.failed = self.apply_defaults(wanted).err().map(|error| error.code);
+    }
+
+    /// Back to the state of a new transaction; the stamps asked for will never be known.
     fn restart(&mut self) {
         self.failed = None;
         self.commit_started = false;
@@ -84,18 +108,16 @@ fn completion<T>(result: Result<T>, outcome: impl FnOnce(T) -> Outcome) -> Compl
 impl Transaction {
     /// Begins a transaction with the database's defaults.
     pub fn begin(database: &Database) -> Result<Self> {
-        let mut kv = database.lease.store.transaction();
-        for (option, value) in database.defaults.lock().iter() {
-            kv.set_option(*option, value.as_deref())?;
-        }
-        let inner = Inner {
-            kv,
+        let mut inner = Inner {
+            kv: database.lease.store.transaction(),
             _lease: Arc::clone(&database.lease),
+            defaults: database.defaults.lock().clone(),
             failed: None,
             commit_started: false,
             stamps: Vec::new(),
             late_reads: Vec::new(),
         };
+        inner.apply_defaults(|_| true)?;
         Ok(Self { inner: Arc::new(Mutex::new(inner)) })
     }
 
@@ -135,7 +157,9 @@ impl Transaction {
     ) -> Arc<Future> {
         let read = move |kv: &mut KvTransaction| kv.get_range(&begin, &end, &options);
         let outcome = |range| Outcome::Pairs { range, array: Vec::new() };
-        if options.mode == StreamingMode::Exact && options.limit > INLINE_EXACT_LIMIT {
+        let is_short = (1..=INLINE_EXACT_LIMIT).contains(&options.limit)
+            || (1..=INLINE_EXACT_BYTES).contains(&options.target_bytes);
+        if options.mode == StreamingMode::Exact && !is_short {
             return self.read_elsewhere(read, outcome);
         }
         self.read_here(read, outcome)
@@ -259,7 +283,11 @@ impl Transaction {
             let mut inner = self.inner.lock();
             match inner.kv.on_error(&Error::new(code)) {
                 Ok(delay) => {
-                    inner.restart();
+                    let forgets = api_version::on_error_forgets_options();
+                    if forgets {
+                        inner.kv.reset_options();
+                    }
+                    inner.start_over(|option| forgets || !KEPT_ON_ERROR.contains(&option));
                     network::after(delay)
                 }
                 Err(error) => Future::ready(Err(error.code)),
@@ -279,7 +307,7 @@ impl Transaction {
         completing_last(|| {
             let mut inner = self.inner.lock();
             inner.kv.reset();
-            inner.restart();
+            inner.start_over(|_| true);
         });
     }
 }

@@ -13,7 +13,7 @@ fn open(directory: &TempDir) -> Database {
 }
 
 fn wait(future: &Arc<Future>) -> i32 {
-    future.block_until_ready();
+    future.block_until_ready().unwrap();
     future.error()
 }
 

@@ -173,8 +173,8 @@ impl Committer {
             requests.for_each(|request| request.fail(&error));
             return;
         }
-        let before = self.shared.newest_version();
-        let mut version = self.shared.begin_group();
+        let before = self.shared.begin_group();
+        let mut version = before;
         self.group.clear();
         self.touched = RangeList::default();
         let mut waiting = Vec::with_capacity(requests.len());

@@ -1,6 +1,7 @@
 //! Errors with FoundationDB's codes: what a caller of the C API sees is exactly `Error::code`.
 
 use std::fmt;
+use std::path::Path;
 
 /// FoundationDB error codes that the store answers.
 #[expect(missing_docs, reason = "the names are FoundationDB's own; `description` explains them")]
@@ -75,6 +76,11 @@ impl Error {
     /// A file of the store holds what no run of this code could have left behind.
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {
         Self::with_message(code::FILE_CORRUPT, message)
+    }
+
+    /// The same error, its message with the file or directory that it is about in front.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        Self::with_message(self.code, format!("{}: {self}", path.display()))
     }
 
     /// True when running the transaction again may succeed (what `on_error` retries).

@@ -118,11 +118,13 @@ impl Shared {
         }
     }
 
-    /// Starts a group; returns a version below all that it may use.
+    /// Starts a group; returns a version below all that it may use, which reads see from now on:
+    /// after a pause they would else be too old until the group is durable.
     pub(crate) fn begin_group(&self) -> i64 {
         let mut versions = self.versions.lock();
         versions.in_flight = true;
         versions.last = versions.last.max(self.clock.now());
+        self.visible.store(versions.last, Ordering::Release);
         versions.last
     }
 

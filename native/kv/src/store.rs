@@ -85,6 +85,11 @@ impl Store {
         self.0.shared.faults.set(faults);
     }
 
+    /// Changes how many watches may be set at a time, for all clones; those that are set stay.
+    pub fn set_watch_limit(&self, limit: usize) {
+        self.0.shared.watches.set_limit(limit);
+    }
+
     /// Closes the store for all clones: commits that wait are finished, later calls answer 1101,
     /// reads of open transactions 1007. Does nothing when it is closed already.
     ///

@@ -51,7 +51,7 @@ pub enum StreamingMode {
     WantAll = -2,
     /// Batches grow with `RangeOptions::iteration`, from 4,096 to 120,000 bytes.
     Iterator = -1,
-    /// Exactly `limit` pairs in one batch.
+    /// All that `limit` and `target_bytes` allow in one batch; one of them must be given.
     Exact = 0,
     /// 256 bytes.
     Small = 1,
@@ -106,7 +106,7 @@ impl RangeOptions {
         const ITERATION_BYTES: [usize; 10] =
             [4096, 6144, 9216, 13824, 20736, 31104, 46656, 69984, 80000, 120_000];
         let mode_bytes = match self.mode {
-            StreamingMode::Exact if self.limit == 0 => {
+            StreamingMode::Exact if self.limit == 0 && self.target_bytes == 0 => {
                 return Err(Error::new(code::EXACT_MODE_WITHOUT_LIMITS));
             }
             StreamingMode::Exact => usize::MAX,

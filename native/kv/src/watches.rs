@@ -11,7 +11,7 @@ use crate::error::{Error, Result, code};
 use crate::keys::{Key, KeyRange, RangeList};
 use crate::snapshot::Snapshot;
 
-/// Most watches set at a time.
+/// Most watches set at a time, unless [`crate::Store::set_watch_limit`] says otherwise.
 pub const WATCH_LIMIT: usize = 10_000;
 
 /// Called once when a watch fires or ends.
@@ -71,16 +71,28 @@ impl WatchHandle {
 ///
 /// ORDER: a commit makes its version visible, then looks here; activation looks here, then at the
 /// newest visible value. Whichever is second sees the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Watches {
     by_key: Mutex<BTreeMap<Key, Vec<PendingWatch>>>,
     count: AtomicUsize,
+    limit: AtomicUsize,
+}
+
+impl Default for Watches {
+    fn default() -> Self {
+        let (by_key, count) = (Mutex::default(), AtomicUsize::new(0));
+        Self { by_key, count, limit: AtomicUsize::new(WATCH_LIMIT) }
+    }
 }
 
 impl Watches {
+    pub(crate) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
     /// Fails when `pending` more watches would be too many.
     pub(crate) fn check_room(&self, pending: usize) -> Result<()> {
-        if self.count.load(Ordering::Relaxed) + pending >= WATCH_LIMIT {
+        if self.count.load(Ordering::Relaxed) + pending >= self.limit.load(Ordering::Relaxed) {
             return Err(Error::new(code::TOO_MANY_WATCHES));
         }
         Ok(())

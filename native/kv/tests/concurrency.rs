@@ -9,10 +9,13 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use kronotop_kv::{MutationType, Store, Transaction};
+use kronotop_kv::{MutationType, Options, Store, Transaction};
+use kronotop_segment::faulty::FaultyIo;
 use support::{Random, commit, open, range, small};
 
 /// Runs `body` in a transaction until it commits.
@@ -94,4 +97,27 @@ fn a_callback_may_start_the_next_commit_and_drop_the_store() {
         drop(store);
     }));
     receiver.recv().unwrap().unwrap();
+}
+
+#[test]
+fn the_first_commit_after_a_pause_leaves_no_old_version_to_reads() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = open(dir.path(), Options { io: Arc::new(io.clone()), ..small() });
+    let before = store.transaction().read_version().unwrap();
+    let pause = Duration::from_millis(60);
+    thread::sleep(pause);
+    io.pause_syncs();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let mut tx = store.transaction();
+    tx.set(b"k", b"v").unwrap();
+    tx.commit(Box::new(move |outcome| sender.send(outcome).unwrap()));
+    while io.sync_waiting() == 0 {
+        thread::yield_now();
+    }
+    let mut reader = store.transaction();
+    let version = reader.read_version().unwrap();
+    assert!(version - before >= pause.as_micros() as i64, "{version} is old");
+    assert_eq!(reader.get(b"k", true).unwrap(), None);
+    io.resume_syncs();
+    assert!(receiver.recv().unwrap().unwrap().version > version);
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use kronotop_kv::error::code;
 use kronotop_kv::{
     ConflictKind, Error, KeySelector, MutationType, Options, RangeOptions, Store, StreamingMode,
-    option_code,
+    Transaction, option_code,
 };
 use support::{commit, open, range, read, write};
 
@@ -299,6 +299,54 @@ fn watches_fire_when_the_value_is_another_one() {
     set("closed", None);
     store.close().unwrap();
     assert_eq!(wait(), ("closed", Err(Error::new(code::OPERATION_CANCELLED))));
+}
+
+#[test]
+fn watches_that_never_commit_are_cancelled() {
+    let (_dir, store) = store();
+    let (sender, receiver) = mpsc::channel();
+    let mut tx = store.transaction();
+    let watch = |tx: &mut Transaction| {
+        let sender = sender.clone();
+        tx.watch(b"w", Box::new(move |outcome| sender.send(outcome).unwrap())).unwrap();
+    };
+    watch(&mut tx);
+    tx.reset();
+    watch(&mut tx);
+    tx.on_error(&Error::new(code::NOT_COMMITTED)).unwrap();
+    watch(&mut tx);
+    tx.cancel();
+    for _ in 0..3 {
+        assert_eq!(receiver.try_recv().unwrap(), Err(Error::new(code::TRANSACTION_CANCELLED)));
+    }
+}
+
+#[test]
+fn options_for_and_against_own_writes_in_snapshot_reads_are_weighed() {
+    let (_dir, store) = store();
+    let mut tx = store.transaction();
+    tx.set(b"a", b"own").unwrap();
+    tx.set_option(option_code::SNAPSHOT_RYW_DISABLE, None).unwrap();
+    tx.set_option(option_code::SNAPSHOT_RYW_DISABLE, None).unwrap();
+    tx.set_option(option_code::SNAPSHOT_RYW_ENABLE, None).unwrap();
+    assert_eq!(tx.get(b"a", true).unwrap(), None);
+    tx.set_option(option_code::SNAPSHOT_RYW_ENABLE, None).unwrap();
+    assert_eq!(tx.get(b"a", true).unwrap().as_deref(), Some(&b"own"[..]));
+}
+
+#[test]
+fn exact_mode_takes_a_limit_in_bytes_too() {
+    let (_dir, store) = store();
+    let mut tx = store.transaction();
+    for key in 0..10 {
+        tx.set(&[key], &[0; 99]).unwrap();
+    }
+    let (begin, end) =
+        (KeySelector::first_greater_or_equal(*b""), KeySelector::first_greater_or_equal(*b"\xff"));
+    let exact = RangeOptions { mode: StreamingMode::Exact, ..RangeOptions::default() };
+    let limited = RangeOptions { target_bytes: 300, ..exact };
+    assert_eq!(tx.get_range(&begin, &end, &limited).unwrap().count, 3);
+    assert_eq!(code_of(tx.get_range(&begin, &end, &exact)), code::EXACT_MODE_WITHOUT_LIMITS);
 }
 
 #[test]

@@ -6,25 +6,19 @@ use std::ffi::{CStr, CString, OsStr, c_char, c_double, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI32, Ordering};
 
 use kronotop_kv::Error;
 
 use super::arguments::{code_of, option_value, store_code_of};
+use crate::api_version;
 use crate::database::Database;
-use crate::errors::{
-    self, API_VERSION_ALREADY_SET, API_VERSION_INVALID, API_VERSION_NOT_SUPPORTED,
-    NETWORK_NOT_SETUP,
-};
+use crate::errors::{self, NETWORK_NOT_SETUP};
 use crate::network;
-use crate::options::{DatabaseOption, check_network_option, database_option};
+use crate::options::{DatabaseOption, check_network_option, database_option, option_number};
 use crate::transaction::Transaction;
 
-const MIN_API_VERSION: c_int = 500;
-const MAX_API_VERSION: c_int = 730;
-
-/// The selected API version, 0 before.
-static API_VERSION: AtomicI32 = AtomicI32::new(0);
+/// The largest value of the database option that limits watches.
+const MAX_WATCH_LIMIT: usize = 1_000_000;
 
 thread_local! {
     /// Why the last `fdb_create_database` of this thread failed, in words.
@@ -50,7 +44,7 @@ extern "C" fn fdb_error_predicate(predicate: c_int, code: c_int) -> c_int {
 
 #[unsafe(no_mangle)]
 extern "C" fn fdb_get_max_api_version() -> c_int {
-    MAX_API_VERSION
+    api_version::MAX
 }
 
 #[unsafe(no_mangle)]
@@ -60,16 +54,7 @@ extern "C" fn fdb_get_client_version() -> *const c_char {
 
 #[unsafe(no_mangle)]
 extern "C" fn fdb_select_api_version_impl(runtime: c_int, header: c_int) -> c_int {
-    if runtime > header {
-        return API_VERSION_INVALID;
-    }
-    if runtime < MIN_API_VERSION || header > MAX_API_VERSION {
-        return API_VERSION_NOT_SUPPORTED;
-    }
-    match API_VERSION.compare_exchange(0, runtime, Ordering::Relaxed, Ordering::Relaxed) {
-        Ok(_) => 0,
-        Err(_) => API_VERSION_ALREADY_SET,
-    }
+    code_of(api_version::select(runtime, header))
 }
 
 #[unsafe(no_mangle)]
@@ -79,7 +64,7 @@ extern "C" fn fdb_network_set_option(option: c_int, _value: *const u8, _length: 
 
 #[unsafe(no_mangle)]
 extern "C" fn fdb_setup_network() -> c_int {
-    code_of(network::set_up(API_VERSION.load(Ordering::Relaxed) != 0))
+    code_of(network::set_up(api_version::selected() != 0))
 }
 
 #[unsafe(no_mangle)]
@@ -166,6 +151,10 @@ unsafe extern "C" fn fdb_database_set_option(
     match database_option(option) {
         Ok(DatabaseOption::Ignored) => 0,
         Ok(DatabaseOption::Faults) => store_code_of(database.set_faults(value)),
+        Ok(DatabaseOption::WatchLimit) => code_of(
+            option_number(value, MAX_WATCH_LIMIT)
+                .map(|limit| database.lease.store.set_watch_limit(limit)),
+        ),
         Ok(DatabaseOption::TransactionDefault(option)) => {
             // A transaction checks the value first, so that creating one cannot fail later.
             let check = database.lease.store.transaction().set_option(option, value);

@@ -56,8 +56,7 @@ extern "C" fn fdb_future_release_memory(future: &Future) {
 
 #[unsafe(no_mangle)]
 extern "C" fn fdb_future_block_until_ready(future: &Future) -> c_int {
-    future.block_until_ready();
-    0
+    code_of(future.block_until_ready())
 }
 
 #[unsafe(no_mangle)]

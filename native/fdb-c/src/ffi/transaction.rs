@@ -5,10 +5,11 @@ use std::ffi::c_int;
 use std::mem::MaybeUninit;
 
 use kronotop_kv::error::code;
-use kronotop_kv::{ConflictKind, MutationType, RangeOptions, StreamingMode};
+use kronotop_kv::{ConflictKind, Error, MutationType, RangeOptions, Result, StreamingMode};
 
 use super::arguments::{bytes, option_value, selector, store_code_of};
 use super::future::give;
+use crate::api_version;
 use crate::future::Future;
 use crate::transaction::Transaction;
 
@@ -74,9 +75,12 @@ unsafe extern "C" fn fdb_transaction_get_key(
     give(transaction.get_key(&selector, snapshot != 0))
 }
 
-/// A limit as the API passes it: 0 and below mean none.
-fn limit(value: c_int) -> usize {
-    usize::try_from(value).unwrap_or(0)
+/// A limit as the API passes it: 0 and FoundationDB's own "unlimited", -1, mean none.
+fn limit(value: c_int) -> Result<usize> {
+    if value == -1 {
+        return Ok(0);
+    }
+    usize::try_from(value).map_err(|_| Error::new(code::RANGE_LIMITS_INVALID))
 }
 
 #[unsafe(no_mangle)]
@@ -101,19 +105,20 @@ unsafe extern "C" fn fdb_transaction_get_range(
     let begin = unsafe { selector(begin_key, begin_key_length, begin_or_equal, begin_offset) };
     // SAFETY: contract of this folder.
     let end = unsafe { selector(end_key, end_key_length, end_or_equal, end_offset) };
-    let mode = match StreamingMode::from_code(mode) {
-        Ok(mode) => mode,
-        Err(error) => return give(Future::ready(Err(error.code))),
+    let options = || -> Result<RangeOptions> {
+        Ok(RangeOptions {
+            limit: limit(row_limit)?,
+            target_bytes: limit(target_bytes)?,
+            mode: StreamingMode::from_code(mode)?,
+            iteration,
+            snapshot: snapshot != 0,
+            reverse: reverse != 0,
+        })
     };
-    let options = RangeOptions {
-        limit: limit(row_limit),
-        target_bytes: limit(target_bytes),
-        mode,
-        iteration,
-        snapshot: snapshot != 0,
-        reverse: reverse != 0,
-    };
-    give(transaction.get_range(begin, end, options))
+    give(match options() {
+        Ok(options) => transaction.get_range(begin, end, options),
+        Err(error) => Future::ready(Err(error.code)),
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -199,7 +204,12 @@ unsafe extern "C" fn fdb_transaction_atomic_op(
 ) {
     // SAFETY: contract of this folder.
     let (key, operand) = unsafe { (bytes(key, key_length), bytes(operand, operand_length)) };
-    transaction.write(|kv| kv.atomic_op(key, operand, MutationType::from_code(mutation)?));
+    transaction.write(|kv| {
+        let operation = MutationType::from_code(mutation)?;
+        let version = api_version::selected();
+        let (key, operand) = api_version::modern_operands(version, operation, key, operand);
+        kv.atomic_op(&key, &operand, operation)
+    });
 }
 
 #[unsafe(no_mangle)]

@@ -84,7 +84,8 @@ fn find_frames(
     found: &mut Vec<Found>,
 ) -> Result<()> {
     let bytes = read_file(io, path)?;
-    let Some(header) = FileHeader::decode(bytes.get(..HEADER_SIZE).unwrap_or_default())? else {
+    let header = FileHeader::decode(bytes.get(..HEADER_SIZE).unwrap_or_default());
+    let Some(header) = header.map_err(|error| error.at(path))? else {
         // The header was durable before the first frame: without one it was torn when the file was
         // made, with one it is damaged.
         let before = found.len();

@@ -111,13 +111,18 @@ impl Transaction {
         }
     }
 
-    /// The version that the reads see; takes the snapshot if there is none yet.
+    /// The version that the reads see; takes the snapshot if there is none yet. Says nothing about
+    /// whether that version can still be read.
     ///
     /// # Errors
-    /// 1007, 1009, 1025, 1031, 1037, 2017.
+    /// 1025, 1031, 1037, 2017.
     pub fn read_version(&mut self) -> Result<i64> {
         self.check_active()?;
-        self.take_snapshot()
+        match (&self.snapshot, self.wanted_version) {
+            (Some(snapshot), _) => Ok(snapshot.version()),
+            (None, Some(version)) => Ok(version),
+            (None, None) => self.take_snapshot(),
+        }
     }
 
     /// Reads at `version` instead of the newest one: one that this store gave out in the last 5 s.
@@ -166,15 +171,15 @@ impl Transaction {
     /// Ends the transaction: every later call but `reset` answers 1025, its watches too.
     /// A commit on its way goes on.
     pub fn cancel(&mut self) {
-        self.forget(code::TRANSACTION_CANCELLED);
+        self.forget();
         self.state = State::Cancelled;
     }
 
     /// Makes the transaction as new, options included. Its watches that are not committed answer
-    /// 1101; a commit on its way goes on.
+    /// 1025; a commit on its way goes on.
     pub fn reset(&mut self) {
-        self.forget(code::OPERATION_CANCELLED);
-        self.options = TransactionOptions::default();
+        self.forget();
+        self.reset_options();
         self.created = Instant::now();
         self.retries = 0;
         self.backoff = FIRST_BACKOFF;
@@ -195,7 +200,7 @@ impl Transaction {
         if !error.is_retryable() || limit_reached {
             return Err(error.clone());
         }
-        self.forget(code::OPERATION_CANCELLED);
+        self.forget();
         self.options = self.options.kept_by_on_error();
         self.retries += 1;
         let max = self.options.max_retry_delay;
@@ -226,10 +231,10 @@ impl Transaction {
         self.faults.as_mut()
     }
 
-    /// Forgets reads, writes and the outcome. Watches not yet committed answer `watch_error`.
-    fn forget(&mut self, watch_error: i32) {
+    /// Forgets reads, writes and the outcome. Watches not yet committed answer 1025.
+    fn forget(&mut self) {
         for watch in self.watches.drain(..) {
-            watch.cell.fire(Err(Error::new(watch_error)));
+            watch.cell.fire(Err(Error::new(code::TRANSACTION_CANCELLED)));
         }
         self.state = State::Active;
         self.snapshot = None;
@@ -291,7 +296,7 @@ impl Transaction {
     }
 
     fn reads_own_writes(&self, snapshot: bool) -> bool {
-        self.options.read_your_writes && (!snapshot || self.options.snapshot_reads_own_writes)
+        self.options.read_your_writes && (!snapshot || self.options.snapshot_reads_own_writes > 0)
     }
 
     fn read_end(&self) -> &'static [u8] {
@@ -313,6 +318,6 @@ impl Transaction {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        self.forget(code::TRANSACTION_CANCELLED);
+        self.forget();
     }
 }

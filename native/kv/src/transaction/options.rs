@@ -24,18 +24,21 @@ pub mod option_code {
     pub const BYPASS_UNREADABLE: i32 = 1100;
 }
 
-/// Options that a store on one host has no use for: priorities, tracing, caching, locks, routing.
-const IGNORED: [i32; 43] = [
-    10, 20, 22, 23, 24, 50, 52, 110, 120, 130, 200, 201, 300, 400, 401, 402, 403, 404, 405, 406,
-    504, 505, 506, 507, 508, 509, 510, 511, 700, 702, 710, 711, 712, 713, 714, 715, 716, 720, 800,
-    801, 900, 1000, 1101,
+/// Options that a store on one host has no use for: priorities, tracing, caching, locks, routing,
+/// tenants' quotas and tokens.
+const IGNORED: [i32; 46] = [
+    10, 20, 21, 22, 23, 24, 50, 52, 110, 120, 130, 200, 201, 300, 304, 400, 401, 402, 403, 404,
+    405, 406, 504, 505, 506, 507, 508, 509, 510, 511, 700, 702, 710, 711, 712, 713, 714, 715, 716,
+    720, 800, 801, 900, 1000, 1101, 2000,
 ];
 
 #[derive(Debug, Clone)]
 pub(super) struct TransactionOptions {
     pub(super) skip_next_write_conflict: bool,
     pub(super) read_your_writes: bool,
-    pub(super) snapshot_reads_own_writes: bool,
+    /// Snapshot reads see own writes while this is positive: each option for it adds one, each
+    /// option against it takes one away.
+    pub(super) snapshot_reads_own_writes: i32,
     pub(super) reads_system_keys: bool,
     pub(super) writes_system_keys: bool,
     pub(super) bypass_unreadable: bool,
@@ -51,7 +54,7 @@ impl Default for TransactionOptions {
         Self {
             skip_next_write_conflict: false,
             read_your_writes: true,
-            snapshot_reads_own_writes: true,
+            snapshot_reads_own_writes: 1,
             reads_system_keys: false,
             writes_system_keys: false,
             bypass_unreadable: false,
@@ -111,8 +114,8 @@ impl Transaction {
                 let limit = number(value, 32, TRANSACTION_LIMIT as i64)?;
                 options.size_limit = usize::try_from(limit).unwrap_or(TRANSACTION_LIMIT);
             }
-            o::SNAPSHOT_RYW_ENABLE => options.snapshot_reads_own_writes = true,
-            o::SNAPSHOT_RYW_DISABLE => options.snapshot_reads_own_writes = false,
+            o::SNAPSHOT_RYW_ENABLE => options.snapshot_reads_own_writes += 1,
+            o::SNAPSHOT_RYW_DISABLE => options.snapshot_reads_own_writes -= 1,
             o::BYPASS_UNREADABLE => options.bypass_unreadable = true,
             // Calls on one transaction are serialised: nothing needs the protection switched off.
             o::USED_DURING_COMMIT_PROTECTION_DISABLE => {}
@@ -120,6 +123,11 @@ impl Transaction {
             _ => return Err(Error::new(code::INVALID_OPTION)),
         }
         Ok(())
+    }
+
+    /// Forgets every option that was set.
+    pub fn reset_options(&mut self) {
+        self.options = TransactionOptions::default();
     }
 }
 

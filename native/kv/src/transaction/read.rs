@@ -65,7 +65,7 @@ impl Transaction {
     /// The pairs from `begin` up to, not including, `end`.
     ///
     /// # Errors
-    /// As for [`Transaction::get`]; 2000 for a bad iteration, 2210 for exact mode without a limit.
+    /// As for [`Transaction::get`]; 2000 for a bad iteration, 2210 for exact mode without limits.
     pub fn get_range(
         &mut self,
         begin: &KeySelector,
@@ -151,10 +151,13 @@ impl Transaction {
     /// `commit`, `reset`, `cancel` or drop; it must not block.
     ///
     /// # Errors
-    /// As for [`Transaction::get`]; 1032, 1034.
+    /// As for [`Transaction::get`]; 1032, 1034, 2102.
     pub fn watch(&mut self, key: &[u8], on_fire: OnFire) -> Result<WatchHandle> {
         if !self.options.read_your_writes {
             return Err(Error::new(code::WATCHES_DISABLED));
+        }
+        if key.len() > KEY_LIMIT {
+            return Err(Error::new(code::KEY_TOO_LARGE));
         }
         self.shared.watches.check_room(self.watches.len())?;
         let expected = self.get(key, false)?.map(Vec::into_boxed_slice);

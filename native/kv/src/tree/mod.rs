@@ -125,7 +125,8 @@ impl Tree {
             .unwrap_commit();
         let tree = Self { env: Mutex::new(Some(env)), pairs, dir: dir.to_path_buf() };
         let txn = tree.begin_read()?;
-        let stored = tree.pairs.get(&txn, META_KEY)?.map(Meta::decode).transpose()?;
+        let stored = tree.pairs.get(&txn, META_KEY)?.map(Meta::decode).transpose();
+        let stored = stored.map_err(|error| error.at(dir))?;
         drop(txn);
         let meta = match stored {
             Some(meta) => meta,
