@@ -79,8 +79,8 @@ impl Store {
         Transaction::new(Arc::clone(&self.0.shared))
     }
 
-    /// Turns the fault mode on, to other faults, or off, for the attempts of transactions that begin
-    /// from now on. For tests.
+    /// Turns the fault mode on, to other faults, or off, for the attempts of transactions that
+    /// begin from now on. For tests.
     pub fn set_faults(&self, faults: Option<Faults>) {
         self.0.shared.faults.set(faults);
     }

@@ -11,9 +11,9 @@ use crate::types::Committed;
 
 impl Transaction {
     /// Commits. `on_done` is called once: inside this call for a transaction that wrote nothing
-    /// and for errors found at once, on the committer's thread otherwise (late ones in fault mode on
-    /// yet another); it must not block.
-    /// Until `reset` or `on_error` every other call then answers 2017.
+    /// and for errors found at once, on the committer's thread otherwise (late ones in fault mode
+    /// on yet another); it must not block. Until `reset` or `on_error` every other call then
+    /// answers 2017.
     ///
     /// Errors passed to `on_done`: 1007, 1020, 1021, 1025, 1031, 1510, 2017, 2101.
     pub fn commit(&mut self, on_done: OnCommitted) {
