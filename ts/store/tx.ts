@@ -97,14 +97,15 @@ export class Tx {
    *  of a shared buffer, never written again: whoever keeps one for long copies it */
   get(key: Buffer, snapshot = false): MaybePromise<Buffer | undefined> {
     this.#markRead()
-    return this.#native.getNow(key, snapshot)
+    return abandonable(this.#native.getNow(key, snapshot))
   }
 
   /** @returns the key that the selector resolves to; at the ends of the database the empty key, or
    *           the first one that is no user's */
   getKey(selector: Selector, snapshot = false): MaybePromise<Buffer> {
     this.#markRead()
-    return this.#native.getKeyNow(selector.key, selector.orEqual, selector.offset, snapshot)
+    const { key, orEqual, offset } = selector
+    return abandonable(this.#native.getKeyNow(key, orEqual, offset, snapshot))
   }
 
   /** Reads one batch of [begin, end); a plain key means `firstGreaterOrEqual`. */
@@ -116,19 +117,21 @@ export class Tx {
     this.#markRead()
     const from = Buffer.isBuffer(begin) ? firstGreaterOrEqual(begin) : begin
     const to = Buffer.isBuffer(end) ? firstGreaterOrEqual(end) : end
-    return this.#native.getRangePacked(
-      from.key,
-      from.orEqual,
-      from.offset,
-      to.key,
-      to.orEqual,
-      to.offset,
-      options.limit ?? 0,
-      options.targetBytes ?? 0,
-      options.mode ?? StreamingMode.wantAll,
-      options.iteration ?? 1,
-      options.snapshot ?? false,
-      options.reverse ?? false,
+    return abandonable(
+      this.#native.getRangePacked(
+        from.key,
+        from.orEqual,
+        from.offset,
+        to.key,
+        to.orEqual,
+        to.offset,
+        options.limit ?? 0,
+        options.targetBytes ?? 0,
+        options.mode ?? StreamingMode.wantAll,
+        options.iteration ?? 1,
+        options.snapshot ?? false,
+        options.reverse ?? false,
+      ),
     )
   }
 
@@ -169,17 +172,17 @@ export class Tx {
   /** Version that the reads see; taken now, unless a read took it. */
   readVersion(): MaybePromise<bigint> {
     this.#markRead()
-    return this.#native.getReadVersionNow()
+    return abandonable(this.#native.getReadVersionNow())
   }
 
   /** Bytes of mutations and conflict ranges so far. */
   approximateSize(): MaybePromise<number> {
-    return this.#native.getApproximateSize()
+    return abandonable(this.#native.getApproximateSize())
   }
 
   /** Stored bytes of [begin, end) by the database's sampling; own writes are not in it. */
   estimatedRangeSize(begin: Buffer, end: Buffer): MaybePromise<number> {
-    return this.#native.getEstimatedRangeSizeBytes(begin, end)
+    return abandonable(this.#native.getEstimatedRangeSizeBytes(begin, end))
   }
 
   // Writes.
@@ -364,6 +367,16 @@ function stampTemplate(prefix: Buffer, suffix: Buffer): Buffer {
 
 function isComplete(batch: PackedRange, limit = 0): boolean {
   return !batch.more || (limit > 0 && batch.count >= limit)
+}
+
+/**
+ * A read that is not ready may be given up: of several that start together one throws at once, and
+ * the transaction ends before anybody waits for the others. Their rejection then concerns nobody;
+ * whoever does wait still gets it.
+ */
+function abandonable<T>(read: MaybePromise<T>): MaybePromise<T> {
+  if (read instanceof Promise) read.catch(ignore)
+  return read
 }
 
 function ignore(): void {}

@@ -175,4 +175,14 @@ test('refuses faults that make no sense', () =>
     assert.is(await codeOf(() => setFaults(store, { maxDelayMs: 1001 })), 2006)
   }))
 
+test('a late read that is given up takes nothing down', () =>
+  withFaults({ seed: runSeed, lateReads: 1, maxDelayMs: 5 }, async ({ store }) => {
+    const tx = store.begin()
+    assert.instance(tx.get(counter), Promise)
+    tx.cancel()
+    // A later read comes behind the rejection, which ends the process where nobody minds it.
+    await store.transact(again => again.get(counter))
+    await new Promise(setImmediate)
+  }))
+
 test.run()
