@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::wire::{PROTOCOL, RangeRequest, Reply, Request, malformed, receive};
+use super::wire::{Frame, PROTOCOL, RangeRequest, Reply, Request, Unsent, malformed, receive};
 use super::{commits, socket};
 use crate::committer::{CommitRequest, Waiting};
 use crate::error::{Error, Result, code};
@@ -186,27 +186,32 @@ impl Link {
         let frame = commits::encode(id, &request);
         waiting.by_id.insert(id, request.into_waiting());
         drop(waiting);
-        self.send(|stream| frame.send(stream));
+        if self.send(frame).is_err_and(|unsent| unsent.whole) {
+            let commit = self.waiting.lock().by_id.remove(&id);
+            if let Some(commit) = commit {
+                commit.fail(&Error::new(code::TRANSACTION_TOO_OLD));
+            }
+        }
     }
 
     /// Has the owner tell when the value of a watched key is no longer the expected one.
     pub(crate) fn watch(&self, id: u64, key: &[u8], expected: Option<&[u8]>) {
         let id = id.cast_signed();
-        self.send(|stream| Request::Watch { id, key, expected }.encode().send(stream));
+        // Unsent, it is told to the next owner.
+        let _ = self.send(Request::Watch { id, key, expected }.encode());
     }
 
     /// Takes a watch back.
     pub(crate) fn unwatch(&self, id: u64) {
         let id = id.cast_signed();
-        self.send(|stream| Request::Unwatch { id }.encode().send(stream));
+        // The next owner is not told of it.
+        let _ = self.send(Request::Unwatch { id }.encode());
     }
 
-    fn send(&self, send: impl FnOnce(&UnixStream) -> io::Result<()>) {
+    fn send(&self, frame: Frame) -> std::result::Result<(), Unsent> {
         let stream = self.outgoing.lock();
-        if send(&stream).is_err() {
-            // `run` sees the end of the stream and answers everything that waits.
-            end(&stream);
-        }
+        // With the stream ended, `run` answers everything that waits.
+        frame.send(&stream).inspect_err(|_| end(&stream))
     }
 
     /// Passes the owner's messages on until it is gone: outcomes of commits to who waits for them,

@@ -208,7 +208,7 @@ impl Connection {
                 return Ok(());
             }
         };
-        reply.send(self.incoming.get_ref())
+        Ok(reply.send(self.incoming.get_ref())?)
     }
 
     fn snapshot(&self, version: i64) -> Result<Snapshot> {

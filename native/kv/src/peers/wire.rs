@@ -63,8 +63,8 @@ impl Frame {
         }
     }
 
-    /// Sends the frame whole. A peer that is gone is an error, never a signal.
-    pub(crate) fn send(mut self, stream: &UnixStream) -> io::Result<()> {
+    /// Sends the frame. A peer that is gone is an error, never a signal.
+    pub(crate) fn send(mut self, stream: &UnixStream) -> std::result::Result<(), Unsent> {
         let length = (self.0.len() - 4) as u32;
         if let Some(place) = self.0.first_chunk_mut::<4>() {
             *place = length.to_le_bytes();
@@ -74,10 +74,26 @@ impl Frame {
             match send(stream, rest, SendFlags::NOSIGNAL) {
                 Ok(sent) => rest = rest.get(sent..).unwrap_or_default(),
                 Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    return Err(Unsent { whole: rest.len() == self.0.len(), error: error.into() });
+                }
             }
         }
         Ok(())
+    }
+}
+
+/// A frame could not be sent.
+#[derive(Debug)]
+pub(crate) struct Unsent {
+    /// The other end got nothing of it.
+    pub(crate) whole: bool,
+    error: io::Error,
+}
+
+impl From<Unsent> for io::Error {
+    fn from(unsent: Unsent) -> Self {
+        unsent.error
     }
 }
 
