@@ -14,7 +14,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kronotop_kv::error::code;
 use kronotop_kv::{
@@ -241,6 +241,38 @@ fn ownership_goes_round_under_load_and_loses_nothing() {
     add(&stores[0]);
     let total = (WRITES + WRITES / 2 + 2) as u32;
     assert_eq!(read(&stores[2], b"count"), Some(total.to_le_bytes().into()));
+}
+
+#[test]
+fn a_process_that_cannot_take_over_says_why_and_goes_on_trying() {
+    let (dir, owner, follower) = both();
+    write(&owner, b"a", b"1");
+    let other = tempfile::tempdir().unwrap();
+    let foreign = open(other.path());
+    write(&foreign, b"a", b"2");
+    let logs = std::fs::read_dir(other.path().join("log")).unwrap();
+    let log = logs.map(|entry| entry.unwrap().path()).min().unwrap();
+    let astray = dir.path().join("log/00000000000000ff.log");
+    std::fs::copy(log, &astray).unwrap();
+    owner.close().unwrap();
+    let deadline = Instant::now() + HANG;
+    let error = loop {
+        match follower.transaction().get(b"a", false) {
+            Err(error) if error.code != code::TRANSACTION_TOO_OLD => break error,
+            outcome => assert!(Instant::now() < deadline, "{outcome:?}"),
+        }
+    };
+    assert_eq!(error.code, code::FILE_CORRUPT);
+    assert!(error.to_string().contains("belongs to another store"), "{error}");
+    let mut blind = follower.transaction();
+    blind.set(b"b", b"").unwrap();
+    assert_eq!(code_of(commit(&mut blind)), code::FILE_CORRUPT);
+    std::fs::remove_file(astray).unwrap();
+    while follower.transaction().get(b"a", false).is_err() {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    assert_eq!(read(&follower, b"a").as_deref(), Some(&b"1"[..]));
 }
 
 #[test]
