@@ -8,8 +8,8 @@
 //!                                        Failed: tries again
 //! ```
 //!
-//! ORDER: `watches` before `role`. A watch is put into `watches` first and then told to the owner of
-//! that moment; a new role is set first and then told of all that is in `watches`. Whichever is
+//! ORDER: `watches` before `role`. A watch is put into `watches` first and then told to the owner
+//! of that moment; a new role is set first and then told of all that is in `watches`. Whichever is
 //! second sees the other.
 
 use std::collections::hash_map::RandomState;

@@ -4,7 +4,8 @@
 //! commit      'c' | id | flags u8, 1: read version follows | read conflicts | write conflicts
 //!             | count u32 of cleared ranges, per range: begin bytes | end bytes | sequence
 //!             | count u32 of writes, per write: key bytes | sequence | pending
-//!             | count u32 of stamped keys, per key: template | value bytes | sequence | conflicts u8
+//!             | count u32 of stamped keys, per key:
+//!               template | value bytes | sequence | conflicts u8
 //! conflicts   count u32, per range: begin bytes | 0, or 1 and end bytes
 //! pending     0: cleared   1: value bytes   2: operations on the store's value
 //!             3: template and operations
