@@ -10,6 +10,8 @@ import { loadFoundationDb, nativePath } from '../../ts/native.js'
 import { ACCOUNTS, type BankEvent, INITIAL_BALANCE, type Transfer } from './bank.js'
 import { Random } from './random.js'
 
+const COMMIT_UNKNOWN_RESULT = 1021
+
 /** Transfers on their way at a time. */
 const CONCURRENCY = 4
 
@@ -49,8 +51,7 @@ async function transfer(number: number): Promise<void> {
   const [from, to] = [random.between(0, ACCOUNTS - 1), random.between(0, ACCOUNTS - 1)]
   const amount = random.between(1, 50)
   const record = `record/${name}/${String(number).padStart(8, '0')}`
-  await db.doTn(async tn => {
-    if ((await tn.get(record)) !== undefined) return
+  const move = async (tn: Tn): Promise<void> => {
     const available = await balance(tn, from)
     if (from !== to) {
       const target = await balance(tn, to)
@@ -58,7 +59,22 @@ async function transfer(number: number): Promise<void> {
       tn.set(account(to), String(target + amount))
     }
     tn.set(record, JSON.stringify({ from, to, amount } satisfies Transfer))
-  })
+  }
+  let isInDoubt = false
+  const tn = db.rawCreateTransaction() as Tn
+  for (;;) {
+    try {
+      // Only then: what was refused must not have been made.
+      if (isInDoubt && (await tn.get(record)) !== undefined) break
+      await move(tn)
+      await tn.rawCommit()
+      break
+    } catch (error) {
+      const { code } = error as FdbError
+      isInDoubt ||= code === COMMIT_UNKNOWN_RESULT
+      await tn.rawOnError(code)
+    }
+  }
   say({ kind: 'transferred', record })
 }
 
