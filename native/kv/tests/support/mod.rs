@@ -52,6 +52,12 @@ pub fn for_seeds(count: u64, property: impl Fn(u64)) {
     }
 }
 
+/// Rounds of a randomised test: some in `npm test`, many in the long run.
+pub fn rounds(short: u64, long: u64) -> u64 {
+    let is_long = std::env::var("KRONOTOP_TEST_LONG").is_ok_and(|long| long == "1");
+    if is_long { long } else { short }
+}
+
 /// Options that move data through all layers quickly.
 pub fn small() -> Options {
     Options {

@@ -1,0 +1,253 @@
+//! What a store finds after the power went, at any moment of its life: see `test/support/powerloss`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod durability;
+mod support;
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Instant;
+
+use durability::{Answers, LATER, Order, check, commit_later, options, run_clients, scratch};
+use kronotop_kv::{Options, Store};
+use kronotop_powerloss::{Cut, PRELOAD, Random, Recording, Snapshot, Trace, library};
+use support::{for_seeds, rounds};
+
+const IMAGES: usize = 24;
+
+/// Images of the recovery of an image.
+const IMAGES_OF_RECOVERY: usize = 4;
+
+/// Written by the kernel whenever it likes, because LMDB maps it. LMDB makes it anew when nobody
+/// has the tree open, so that anything may be in it.
+const READER_TABLE: &str = "store/tree/lock.mdb";
+
+/// Set in the process under the recorder.
+const UNDER_RECORDER: &str = "KRONOTOP_KV_UNDER_RECORDER";
+
+type Checked<T> = Result<T, String>;
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// One history of a store, recorded.
+struct History {
+    seed: u64,
+    options: Options,
+    trace: Trace,
+    /// All commits, in serial order.
+    order: Order,
+}
+
+impl History {
+    /// Opens, loads and closes a store a few times below `root`.
+    fn record(seed: u64, random: &mut Random, root: &Path, trace: &Path) -> Self {
+        let options = options(random);
+        let recording = Arc::new(Recording::start(root, trace).unwrap());
+        let mut first = 0;
+        for _ in 0..1 + random.below(3) {
+            let store = Store::open(&root.join("store"), options.clone()).unwrap();
+            let ids = first..first + 30 + random.below(120) as u32;
+            first = ids.end;
+            let notes = Arc::clone(&recording);
+            run_clients(&store, seed, ids, &move |line: &str| notes.note(line));
+            store.close().unwrap();
+        }
+        let trace = finish(&recording, trace, &Snapshot::default(), root);
+        let mut answers = Answers::default();
+        trace.notes(trace.len()).for_each(|line| answers.read(line));
+        Self { seed, options, trace, order: answers.order() }
+    }
+
+    fn open(&self, root: &Path) -> Checked<Store> {
+        Store::open(&root.join("store"), self.options.clone())
+            .map_err(|error| format!("it does not open: {error}"))
+    }
+
+    /// What is found must be the first commits, among them all that were answered.
+    fn check(&self, store: &Store, answers: &Answers) -> Checked<Order> {
+        let found = check(store, self.seed, answers)?;
+        let old: Order = found.iter().filter(|(_, id)| *id < LATER).copied().collect();
+        if !self.order.starts_with(&old) {
+            return Err("a commit is there, and one before it is not".to_owned());
+        }
+        Ok(found)
+    }
+
+    /// Opens an image, looks, goes on with it, and looks again. Returns what was found first.
+    fn verify(&self, root: &Path, answers: &Answers, first_id: u32) -> Checked<Order> {
+        let store = self.open(root)?;
+        let found = self.check(&store, answers)?;
+        let mut answers = answers.clone();
+        for id in first_id..first_id + 2 {
+            let version = commit_later(&store, self.seed, id, &found)?;
+            answers.committed.insert(id, version);
+        }
+        store.close().map_err(text)?;
+        drop(store);
+        let store = self.open(root)?;
+        let again = self.check(&store, &answers)?;
+        let kept = again.len() == found.len() + 2 && again.starts_with(&found);
+        store.close().map_err(text)?;
+        if kept { Ok(found) } else { Err("the second opening found something else".to_owned()) }
+    }
+
+    /// As `verify`, but the recovery is recorded, and ends by a power loss of its own.
+    fn verify_interrupted(
+        &self,
+        at: &Places,
+        answers: &Answers,
+        random: &mut Random,
+    ) -> Checked<()> {
+        let base = Snapshot::read(&at.image).map_err(text)?;
+        let recording = Recording::start(&at.image, &at.second_trace).map_err(text)?;
+        let store = self.open(&at.image)?;
+        let found = self.check(&store, answers)?;
+        for id in LATER..LATER + 3 {
+            let version = commit_later(&store, self.seed, id, &found)?;
+            recording.note(&format!("a {id} {version}"));
+        }
+        store.close().map_err(text)?;
+        drop(store);
+        let trace = finish(&recording, &at.second_trace, &base, &at.image);
+        for _ in 0..IMAGES_OF_RECOVERY {
+            let cut = Cut::random(&trace, random);
+            let mut answers = answers.clone();
+            trace.notes(cut.moment).for_each(|line| answers.read(line));
+            make_image(&trace, &base, &cut, random, &at.second_image);
+            let again = self.verify(&at.second_image, &answers, LATER + 10);
+            let again = again.map_err(|error| format!("{error}; second {cut:?}"))?;
+            let old = again.iter().filter(|(_, id)| *id < LATER).count();
+            if old != found.len() {
+                return Err(format!("found {} commits, then {old}; second {cut:?}", found.len()));
+            }
+        }
+        Ok(())
+    }
+
+    fn verify_image(&self, cut: &Cut, at: &Places, random: &mut Random) -> Checked<()> {
+        let mut answers = Answers::default();
+        self.trace.notes(cut.moment).for_each(|line| answers.read(line));
+        make_image(&self.trace, &Snapshot::default(), cut, random, &at.image);
+        if random.percent(25) {
+            self.verify_interrupted(at, &answers, random)
+        } else {
+            self.verify(&at.image, &answers, LATER).map(drop)
+        }
+    }
+}
+
+/// Ends a recording. The image in which nothing is lost is the directory as it is: no call was
+/// missed.
+fn finish(recording: &Recording, trace: &Path, base: &Snapshot, root: &Path) -> Trace {
+    recording.finish().unwrap();
+    let trace = Trace::read(trace).unwrap();
+    let mut replayed = trace.image(base, &Cut::nothing_lost(&trace), &mut Random::new(0));
+    let mut real = Snapshot::read(root).unwrap();
+    replayed.0.remove(READER_TABLE);
+    real.0.remove(READER_TABLE);
+    assert_eq!(replayed.difference(&real), None, "the recorder missed a call");
+    trace
+}
+
+fn make_image(trace: &Trace, base: &Snapshot, cut: &Cut, random: &mut Random, root: &Path) {
+    let mut image = trace.image(base, cut, random);
+    if let Some(Some(table)) = image.0.get_mut(READER_TABLE)
+        && random.percent(30)
+    {
+        for word in table.chunks_exact_mut(8) {
+            word.copy_from_slice(&random.any().to_le_bytes());
+        }
+    }
+    if root.exists() {
+        std::fs::remove_dir_all(root).unwrap();
+    }
+    image.write(root).unwrap();
+}
+
+/// Where a round puts its directories and traces.
+struct Places {
+    root: PathBuf,
+    trace: PathBuf,
+    image: PathBuf,
+    second_trace: PathBuf,
+    second_image: PathBuf,
+}
+
+impl Places {
+    fn below(dir: &Path) -> Self {
+        let dir = dir.canonicalize().unwrap();
+        let [root, trace, image, second_trace, second_image] =
+            ["disk", "trace", "image", "second-trace", "second-image"].map(|name| dir.join(name));
+        std::fs::create_dir(&root).unwrap();
+        Self { root, trace, image, second_trace, second_image }
+    }
+}
+
+/// What the rounds came to.
+#[derive(Debug, Default)]
+struct Figures {
+    calls: Cell<usize>,
+    changes_of_names: Cell<usize>,
+    commits: Cell<usize>,
+    images: Cell<usize>,
+}
+
+fn count(figure: &Cell<usize>, more: usize) {
+    figure.set(figure.get() + more);
+}
+
+fn run_round(seed: u64, figures: &Figures) {
+    let dir = scratch();
+    let at = Places::below(dir.path());
+    let mut random = Random::new(seed);
+    let history = History::record(seed, &mut random, &at.root, &at.trace);
+    for image in 0..IMAGES {
+        let cut = Cut::random(&history.trace, &mut random);
+        if let Err(error) = history.verify_image(&cut, &at, &mut random) {
+            let kept = dir.keep();
+            panic!("image {image} of {kept:?}, {cut:?} of {}: {error}", history.trace.len());
+        }
+    }
+    count(&figures.calls, history.trace.len());
+    count(&figures.changes_of_names, history.trace.name_changes().len());
+    count(&figures.commits, history.order.len());
+    count(&figures.images, IMAGES);
+}
+
+/// The rounds, in the process that the next test starts.
+#[test]
+fn rounds_under_the_recorder() {
+    if std::env::var_os(UNDER_RECORDER).is_none() {
+        return;
+    }
+    let (started, figures) = (Instant::now(), Figures::default());
+    for_seeds(rounds(20, 500), |seed| run_round(seed, &figures));
+    println!("{figures:?} in {:?}", started.elapsed());
+}
+
+#[test]
+fn acknowledged_commits_survive_power_loss_at_any_moment() {
+    let Some(recorder) = library() else {
+        println!("SKIPPED power loss: the recorder needs a 64-bit Linux");
+        return;
+    };
+    let ended = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "rounds_under_the_recorder", "--nocapture"])
+        .env(UNDER_RECORDER, "1")
+        .env(PRELOAD, recorder)
+        .output()
+        .unwrap();
+    let [stdout, stderr] = [ended.stdout, ended.stderr].map(|out| String::from_utf8(out).unwrap());
+    println!("{stdout}");
+    assert!(ended.status.success(), "{stderr}");
+}
