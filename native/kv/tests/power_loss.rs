@@ -101,57 +101,81 @@ impl History {
         if kept { Ok(found) } else { Err("the second opening found something else".to_owned()) }
     }
 
-    /// As `verify`, but the recovery is recorded, and ends by a power loss of its own.
-    fn verify_interrupted(
-        &self,
-        at: &Places,
-        answers: &Answers,
-        random: &mut Random,
-    ) -> Checked<()> {
+    /// As `verify`, but the recovery is recorded, and ends by a power loss of its own. What was
+    /// found before that and acted upon must be found again.
+    fn verify_twice(&self, first: &First, at: &Places, random: &mut Random) -> Checked<()> {
         let base = Snapshot::read(&at.image).map_err(text)?;
         let recording = Recording::start(&at.image, &at.second_trace).map_err(text)?;
         let store = self.open(&at.image)?;
-        let found = self.check(&store, answers)?;
+        recording.note(OPENED);
+        let found = self.check(&store, &first.answers)?;
         for id in LATER..LATER + 3 {
             let version = commit_later(&store, self.seed, id, &found)?;
             recording.note(&format!("a {id} {version}"));
         }
         store.close().map_err(text)?;
         drop(store);
-        let trace = finish(&recording, &at.second_trace, &base, &at.image);
+        let recovery = finish(&recording, &at.second_trace, &base, &at.image);
+        let (trace, base, seam) = match first.killed_at {
+            None => (recovery, base, 0),
+            Some(moment) => {
+                let trace = Trace::read_restarted(&at.trace, moment, &at.second_trace);
+                (trace.map_err(text)?, Snapshot::default(), moment)
+            }
+        };
         for _ in 0..IMAGES_OF_RECOVERY {
-            let cut = Cut::random(&trace, random);
-            let mut answers = answers.clone();
+            let cut = Cut::random(&trace, seam, random);
+            let mut answers = Answers::default();
             trace.notes(cut.moment).for_each(|line| answers.read(line));
+            answers.add(&first.answers);
             make_image(&trace, &base, &cut, random, &at.second_image);
             let again = self.verify(&at.second_image, &answers, LATER + 10);
             let again = again.map_err(|error| format!("{error}; second {cut:?}"))?;
             let old = again.iter().filter(|(_, id)| *id < LATER).count();
-            if old != found.len() {
+            let was_opened = trace.notes(cut.moment).any(|line| line == OPENED);
+            if old != found.len() && (was_opened || first.killed_at.is_none()) {
                 return Err(format!("found {} commits, then {old}; second {cut:?}", found.len()));
             }
         }
         Ok(())
     }
 
-    fn verify_image(&self, cut: &Cut, at: &Places, random: &mut Random) -> Checked<()> {
-        let mut answers = Answers::default();
-        self.trace.notes(cut.moment).for_each(|line| answers.read(line));
-        make_image(&self.trace, &Snapshot::default(), cut, random, &at.image);
-        if random.percent(25) {
-            self.verify_interrupted(at, &answers, random)
-        } else {
-            self.verify(&at.image, &answers, LATER).map(drop)
-        }
+    /// Makes and checks one image: of a power loss, of one with another in the recovery, or of one
+    /// in the recovery from a kill.
+    fn verify_image(&self, cut: Cut, at: &Places, random: &mut Random) -> Checked<()> {
+        let kind = random.below(10);
+        let cut = if kind < 2 { Cut::nothing_lost(cut.moment) } else { cut };
+        let mut first = First { answers: Answers::default(), killed_at: None };
+        self.trace.notes(cut.moment).for_each(|line| first.answers.read(line));
+        make_image(&self.trace, &Snapshot::default(), &cut, random, &at.image);
+        let checked = match kind {
+            0..2 => {
+                first.killed_at = Some(cut.moment);
+                self.verify_twice(&first, at, random)
+            }
+            2..4 => self.verify_twice(&first, at, random),
+            _ => self.verify(&at.image, &first.answers, LATER).map(drop),
+        };
+        checked.map_err(|error| format!("{cut:?}, kind {kind}: {error}"))
     }
 }
+
+/// What happened before a recovery that is recorded.
+struct First {
+    answers: Answers,
+    /// The moment of a kill; else it was a power loss.
+    killed_at: Option<usize>,
+}
+
+/// Note: the store is open, somebody may have seen what is in it.
+const OPENED: &str = "opened";
 
 /// Ends a recording. The image in which nothing is lost is the directory as it is: no call was
 /// missed.
 fn finish(recording: &Recording, trace: &Path, base: &Snapshot, root: &Path) -> Trace {
     recording.finish().unwrap();
     let trace = Trace::read(trace).unwrap();
-    let mut replayed = trace.image(base, &Cut::nothing_lost(&trace), &mut Random::new(0));
+    let mut replayed = trace.image(base, &Cut::nothing_lost(trace.len()), &mut Random::new(0));
     let mut real = Snapshot::read(root).unwrap();
     replayed.0.remove(READER_TABLE);
     real.0.remove(READER_TABLE);
@@ -212,10 +236,9 @@ fn run_round(seed: u64, figures: &Figures) {
     let mut random = Random::new(seed);
     let history = History::record(seed, &mut random, &at.root, &at.trace);
     for image in 0..IMAGES {
-        let cut = Cut::random(&history.trace, &mut random);
-        if let Err(error) = history.verify_image(&cut, &at, &mut random) {
-            let kept = dir.keep();
-            panic!("image {image} of {kept:?}, {cut:?} of {}: {error}", history.trace.len());
+        let cut = Cut::random(&history.trace, 0, &mut random);
+        if let Err(error) = history.verify_image(cut, &at, &mut random) {
+            panic!("image {image} of {}, in {:?}: {error}", history.trace.len(), dir.keep());
         }
     }
     count(&figures.calls, history.trace.len());

@@ -126,6 +126,9 @@ impl Tree {
     /// Opens LMDB at `path`, a directory or with `NO_SUB_DIR` a file, and reads the meta record.
     fn open_file(path: &Path, map_size: usize, flags: EnvFlags) -> Result<(Self, Option<Meta>)> {
         let env = open_env(path, map_size, flags)?;
+        // The last commit may be one whose process was killed while it was being made durable: it
+        // is there, and the power may still take it back, when the log before it is gone.
+        env.force_sync()?;
         if env.max_key_size() < LONG_KEY + 1 {
             return Err(Error::corrupt("this LMDB build cannot hold keys of 1,901 bytes"));
         }
@@ -266,9 +269,9 @@ fn make(dir: &Path, map_size: usize, meta: Meta) -> Result<()> {
     tree.apply(&WriteMap::default(), meta)?;
     tree.close();
     drop(tree);
-    // ORDER: the commit above is durable before the name that counts is there.
-    RealIo.rename(&path, &dir.join("data.mdb")).map_err(|e| Error::io(path.display(), &e))?;
-    RealIo.sync_dir(dir).map_err(|e| Error::io(dir.display(), &e))
+    // ORDER: the commit above is durable before the name that counts is there. The store syncs
+    // the name at every opening: the last one may have been killed in between.
+    RealIo.rename(&path, &dir.join("data.mdb")).map_err(|e| Error::io(path.display(), &e))
 }
 
 /// Splits a key at the edge; the second part is `None` for a short key.

@@ -68,7 +68,8 @@ fn value(random: &mut Random) -> Vec<u8> {
 impl Plan {
     pub fn new(seed: u64, id: u32) -> Self {
         let mut random = Random::new(seed ^ u64::from(id) << 32);
-        let reads = (0..random.below(3)).map(|_| any_key(&mut random)).collect();
+        let reads = if random.percent(30) { random.below(3) } else { 0 };
+        let reads = (0..reads).map(|_| any_key(&mut random)).collect();
         let steps = (0..1 + random.below(7)).map(|_| Self::step(&mut random)).collect();
         Self { id, reads, steps }
     }
@@ -176,6 +177,12 @@ impl Answers {
             ["f", id] => drop(self.failed.insert(id.parse().unwrap())),
             _ => {}
         }
+    }
+
+    /// Takes in what another one has.
+    pub fn add(&mut self, other: &Self) {
+        self.committed.extend(&other.committed);
+        self.failed.extend(&other.failed);
     }
 
     /// The serial order, when every commit has been answered.

@@ -53,18 +53,18 @@ enum Outcome {
 }
 
 impl Cut {
-    /// A moment of `trace`, often an early one or one near a change of names.
+    /// A moment of `trace` from `first` on, often an early one or one near a change of names.
     #[must_use]
-    pub fn random(trace: &Trace, random: &mut Random) -> Self {
-        let moments = trace.len() + 1;
+    pub fn random(trace: &Trace, first: usize, random: &mut Random) -> Self {
+        let moments = trace.len() + 1 - first;
         let names = trace.name_changes();
         let moment = match random.below(4) {
-            0 => random.below(moments.min(60)),
+            0 => first + random.below(moments.min(60)),
             1 if !names.is_empty() => {
                 let near = names[random.below(names.len())] + random.below(12);
-                near.saturating_sub(2).min(trace.len())
+                near.saturating_sub(2).clamp(first, trace.len())
             }
-            _ => random.below(moments),
+            _ => first + random.below(moments),
         };
         let recent = moment.saturating_sub(1 + random.below(24));
         let fate = match random.below(8) {
@@ -77,10 +77,10 @@ impl Cut {
         Self { moment, fate }
     }
 
-    /// The moment after everything, with nothing lost.
+    /// A moment with nothing lost: what a process finds whose predecessor was killed then.
     #[must_use]
-    pub fn nothing_lost(trace: &Trace) -> Self {
-        Self { moment: trace.len(), fate: Fate::Kept }
+    pub fn nothing_lost(moment: usize) -> Self {
+        Self { moment, fate: Fate::Kept }
     }
 
     fn outcome(&self, op: usize, random: &mut Random) -> Outcome {

@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The variable that takes [`library`] to put a process under the recorder.
 pub const PRELOAD: &str = "LD_PRELOAD";
@@ -29,11 +30,13 @@ type Start = unsafe extern "C" fn(*const c_char, *const c_char) -> c_int;
 type Stop = unsafe extern "C" fn() -> c_int;
 type Note = unsafe extern "C" fn(*const c_char, usize);
 
-/// A trace that is being written, in a process under the recorder. One at a time.
+/// A trace that is being written, in a process under the recorder. One at a time; dropping it ends
+/// it as well.
 #[derive(Debug)]
 pub struct Recording {
     stop: Stop,
     note: Note,
+    is_finished: AtomicBool,
 }
 
 #[expect(unsafe_code, reason = "the recorder's functions are found by name")]
@@ -58,7 +61,7 @@ impl Recording {
         };
         // SAFETY: both are strings with a zero byte at their end.
         match unsafe { start(root.as_ptr(), trace.as_ptr()) } {
-            0 => Ok(Self { stop, note }),
+            0 => Ok(Self { stop, note, is_finished: AtomicBool::new(false) }),
             _ => Err(io::Error::other("the recorder does not start")),
         }
     }
@@ -72,13 +75,23 @@ impl Recording {
     /// Ends the trace.
     ///
     /// # Errors
-    /// When not all of it could be written.
+    /// When not all of it could be written, or it has ended before.
     pub fn finish(&self) -> io::Result<()> {
+        if self.is_finished.swap(true, Ordering::Relaxed) {
+            return Err(io::Error::other("the trace has ended before"));
+        }
         // SAFETY: no argument.
         match unsafe { (self.stop)() } {
             0 => Ok(()),
             _ => Err(io::Error::other("the trace could not be written")),
         }
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        // A test that fails leaves a recording, whose trace nobody reads.
+        drop(self.finish());
     }
 }
 

@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
+/// The kind of a record that says what is there when a trace begins.
+const PRESENT: u32 = 2;
+
 /// A file or directory of a trace; the root is 0.
 pub(crate) type FileId = usize;
 
@@ -55,15 +58,23 @@ impl Trace {
     /// # Errors
     /// When it cannot be read, is cut short, or holds a call whose effect is not known.
     pub fn read(path: &Path) -> io::Result<Self> {
-        let bytes = std::fs::read(path)?;
         let mut reader = Reader::default();
-        let mut rest = bytes.as_slice();
-        while !rest.is_empty() {
-            let mut record = Fields(rest);
-            let (kind, length) = (record.u32()?, record.u32()? as usize);
-            reader.read_record(kind, Fields(record.take(length)?))?;
-            rest = record.0;
-        }
+        reader.read_file(path, usize::MAX)?;
+        Ok(reader.trace)
+    }
+
+    /// Reads the trace in the file `first` up to a moment, and goes on with the one in `then`,
+    /// which began with what was in memory at that moment: the process was killed and started
+    /// again, and what it had not flushed is still not durable.
+    ///
+    /// # Errors
+    /// As for [`Trace::read`].
+    pub fn read_restarted(first: &Path, moment: usize, then: &Path) -> io::Result<Self> {
+        let mut reader = Reader::default();
+        reader.read_file(first, moment)?;
+        // Flushes under way came to nothing, and the new process counts them anew.
+        reader.flushes.clear();
+        reader.read_file(then, usize::MAX)?;
         Ok(reader.trace)
     }
 
@@ -107,14 +118,35 @@ struct Reader {
 }
 
 impl Reader {
+    /// Reads up to so many ops.
+    fn read_file(&mut self, path: &Path, ops: usize) -> io::Result<()> {
+        let bytes = std::fs::read(path)?;
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let mut record = Fields(rest);
+            let (kind, length) = (record.u32()?, record.u32()? as usize);
+            if kind != PRESENT && self.trace.ops.len() == ops {
+                break;
+            }
+            self.read_record(kind, Fields(record.take(length)?))?;
+            rest = record.0;
+        }
+        Ok(())
+    }
+
     fn read_record(&mut self, kind: u32, mut fields: Fields<'_>) -> io::Result<()> {
         match kind {
             1 => self.push(Effect::Note(fields.text()?), &[]),
-            2 => {
-                let (inode, is_directory) = (fields.u64()?, fields.u64()? == 1);
-                let (file, path) = (self.new_file(inode, is_directory), fields.text()?);
-                self.names.insert(path.clone(), file);
-                self.trace.present.push((path, file));
+            PRESENT => {
+                let (inode, is_directory, path) =
+                    (fields.u64()?, fields.u64()? == 1, fields.text()?);
+                if let Some(known) = self.names.get(&path) {
+                    self.files.insert(inode, *known);
+                } else {
+                    let file = self.new_file(inode, is_directory);
+                    self.names.insert(path.clone(), file);
+                    self.trace.present.push((path, file));
+                }
             }
             3 | 4 => {
                 let file = self.new_file(fields.u64()?, kind == 4);
