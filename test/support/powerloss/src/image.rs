@@ -53,26 +53,35 @@ enum Outcome {
 }
 
 impl Cut {
-    /// A moment of `trace` from `first` on, often an early one or one near a change of names.
+    /// A moment of `trace` from `first` on, often an early one, one near a change of names, or one
+    /// inside of a write that is durable when it returns.
     #[must_use]
     pub fn random(trace: &Trace, first: usize, random: &mut Random) -> Self {
         let moments = trace.len() + 1 - first;
-        let names = trace.name_changes();
-        let moment = match random.below(4) {
-            0 => first + random.below(moments.min(60)),
-            1 if !names.is_empty() => {
-                let near = names[random.below(names.len())] + random.below(12);
-                near.saturating_sub(2).clamp(first, trace.len())
-            }
+        let one_of = |places: Vec<usize>, random: &mut Random| {
+            places.get(random.below(places.len().max(1))).copied().unwrap_or(first)
+        };
+        let moment = match random.below(8) {
+            0 => first + random.below(moments.min(25)),
+            1 => first + random.below(moments.min(80)),
+            2 | 3 => (one_of(trace.name_changes(), random) + random.below(12)).saturating_sub(2),
+            4 => one_of(trace.writes_through(), random),
             _ => first + random.below(moments),
         };
+        Self::at(moment.clamp(first, trace.len()), random)
+    }
+
+    /// A moment, with a random fate of what was not durable.
+    #[must_use]
+    pub fn at(moment: usize, random: &mut Random) -> Self {
         let recent = moment.saturating_sub(1 + random.below(24));
         let fate = match random.below(8) {
             0 => Fate::Lost,
             1 => Fate::Kept,
             2 => Fate::LaterKept { from: recent },
             3 => Fate::EarlierKept { before: recent },
-            _ => Fate::Mixed { kept: random.below(90), torn: random.below(60) },
+            4 | 5 => Fate::Mixed { kept: random.below(90), torn: random.below(60) },
+            _ => Fate::Mixed { kept: 0, torn: 100 },
         };
         Self { moment, fate }
     }

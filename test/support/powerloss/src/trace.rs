@@ -101,8 +101,19 @@ impl Trace {
     /// The moments right behind a change of names.
     #[must_use]
     pub fn name_changes(&self) -> Vec<usize> {
-        let named = self.ops.iter().zip(1..);
-        named.filter(|(op, _)| matches!(op.effect, Effect::Names(_))).map(|(_, at)| at).collect()
+        self.moments_behind(|op, _| matches!(op.effect, Effect::Names(_)))
+    }
+
+    /// The moments between a write with `O_DSYNC` and its end.
+    #[must_use]
+    pub fn writes_through(&self) -> Vec<usize> {
+        let is_write = |op: &Op| matches!(op.effect, Effect::Write { .. });
+        self.moments_behind(|op, next| is_write(op) && op.durable == Some(next))
+    }
+
+    fn moments_behind(&self, is_wanted: impl Fn(&Op, usize) -> bool) -> Vec<usize> {
+        let numbered = self.ops.iter().zip(1..);
+        numbered.filter(|(op, next)| is_wanted(op, *next)).map(|(_, next)| next).collect()
     }
 }
 
