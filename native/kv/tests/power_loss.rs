@@ -49,14 +49,14 @@ struct History {
 }
 
 impl History {
-    /// Opens, loads and closes a store a few times below `root`.
-    fn record(seed: u64, random: &mut Random, root: &Path, trace: &Path) -> Self {
-        let options = options(random);
+    /// Opens, loads and closes a store for each number of commits, below `at.root`.
+    fn record(seed: u64, options: Options, loads: &[u32], at: &Places) -> Self {
+        let (root, trace) = (&at.root, &at.trace);
         let recording = Arc::new(Recording::start(root, trace).unwrap());
         let mut first = 0;
-        for _ in 0..1 + random.below(3) {
+        for commits in loads {
             let store = Store::open(&root.join("store"), options.clone()).unwrap();
-            let ids = first..first + 30 + random.below(120) as u32;
+            let ids = first..first + commits;
             first = ids.end;
             let notes = Arc::clone(&recording);
             run_clients(&store, seed, ids, &move |line: &str| notes.note(line));
@@ -103,7 +103,12 @@ impl History {
 
     /// As `verify`, but the recovery is recorded, and ends by a power loss of its own. What was
     /// found before that and acted upon must be found again.
-    fn verify_twice(&self, first: &First, at: &Places, random: &mut Random) -> Checked<()> {
+    fn verify_twice(
+        &self,
+        first: &First,
+        at: &Places,
+        cuts: impl FnOnce(&Trace, usize) -> Vec<Cut>,
+    ) -> Checked<()> {
         let base = Snapshot::read(&at.image).map_err(text)?;
         let recording = Recording::start(&at.image, &at.second_trace).map_err(text)?;
         let store = self.open(&at.image)?;
@@ -123,12 +128,11 @@ impl History {
                 (trace.map_err(text)?, Snapshot::default(), moment)
             }
         };
-        for _ in 0..IMAGES_OF_RECOVERY {
-            let cut = Cut::random(&trace, seam, random);
+        for cut in cuts(&trace, seam) {
             let mut answers = Answers::default();
             trace.notes(cut.moment).for_each(|line| answers.read(line));
             answers.add(&first.answers);
-            make_image(&trace, &base, &cut, random, &at.second_image);
+            make_image(&trace, &base, &cut, &mut Random::new(self.seed), &at.second_image);
             let again = self.verify(&at.second_image, &answers, LATER + 10);
             let again = again.map_err(|error| format!("{error}; second {cut:?}"))?;
             let old = again.iter().filter(|(_, id)| *id < LATER).count();
@@ -140,21 +144,50 @@ impl History {
         Ok(())
     }
 
+    /// A power loss at one moment.
+    fn verify_one(&self, cut: &Cut, at: &Places) -> Checked<()> {
+        let answers = self.answers_before(cut.moment);
+        make_image(&self.trace, &Snapshot::default(), cut, &mut Random::new(1), &at.image);
+        let found = self.verify(&at.image, &answers, LATER);
+        found.map(drop).map_err(|error| format!("{cut:?}: {error}"))
+    }
+
+    /// A kill at one moment, a restart, and a power loss as soon as the store is open again.
+    fn verify_restart(&self, moment: usize, at: &Places) -> Checked<()> {
+        let killed = Cut::nothing_lost(moment);
+        make_image(&self.trace, &Snapshot::default(), &killed, &mut Random::new(1), &at.image);
+        let first = First { answers: self.answers_before(moment), killed_at: Some(moment) };
+        let checked = self.verify_twice(&first, at, |trace, seam| {
+            let is_open = |at: &usize| trace.notes(*at).any(|line| line == OPENED);
+            let opened = (seam..=trace.len()).find(is_open).unwrap_or_default();
+            Cut::plain(opened).into()
+        });
+        checked.map_err(|error| format!("killed at {moment}: {error}"))
+    }
+
+    fn answers_before(&self, moment: usize) -> Answers {
+        let mut answers = Answers::default();
+        self.trace.notes(moment).for_each(|line| answers.read(line));
+        answers
+    }
+
     /// Makes and checks one image: of a power loss, of one with another in the recovery, or of one
     /// in the recovery from a kill.
     fn verify_image(&self, cut: Cut, at: &Places, random: &mut Random) -> Checked<()> {
         let kind = random.below(10);
         let cut = if kind < 2 { Cut::nothing_lost(cut.moment) } else { cut };
-        let mut first = First { answers: Answers::default(), killed_at: None };
-        self.trace.notes(cut.moment).for_each(|line| first.answers.read(line));
+        let answers = self.answers_before(cut.moment);
         make_image(&self.trace, &Snapshot::default(), &cut, random, &at.image);
         let checked = match kind {
-            0..2 => {
-                first.killed_at = Some(cut.moment);
-                self.verify_twice(&first, at, random)
+            0..4 => {
+                let killed_at = (kind < 2).then_some(cut.moment);
+                let first = First { answers, killed_at };
+                self.verify_twice(&first, at, |trace, seam| {
+                    let cuts = 0..IMAGES_OF_RECOVERY;
+                    cuts.map(|_| Cut::random(trace, seam, random)).collect()
+                })
             }
-            2..4 => self.verify_twice(&first, at, random),
-            _ => self.verify(&at.image, &first.answers, LATER).map(drop),
+            _ => self.verify(&at.image, &answers, LATER).map(drop),
         };
         checked.map_err(|error| format!("{cut:?}, kind {kind}: {error}"))
     }
@@ -234,7 +267,10 @@ fn run_round(seed: u64, figures: &Figures) {
     let dir = scratch();
     let at = Places::below(dir.path());
     let mut random = Random::new(seed);
-    let history = History::record(seed, &mut random, &at.root, &at.trace);
+    let options = options(&mut random);
+    let loads = 1 + random.below(3);
+    let loads: Vec<u32> = (0..loads).map(|_| 30 + random.below(120) as u32).collect();
+    let history = History::record(seed, options, &loads, &at);
     for image in 0..IMAGES {
         let cut = Cut::random(&history.trace, 0, &mut random);
         if let Err(error) = history.verify_image(cut, &at, &mut random) {
@@ -258,14 +294,43 @@ fn rounds_under_the_recorder() {
     println!("{figures:?} in {:?}", started.elapsed());
 }
 
+/// A small history: power losses at every moment, and after a restart from a kill at every moment.
+#[test]
+fn every_moment_under_the_recorder() {
+    if std::env::var_os(UNDER_RECORDER).is_none() {
+        return;
+    }
+    let dir = scratch();
+    let at = Places::below(dir.path());
+    let options = Options { overlay_bytes: 1 << 10, log_file_bytes: 4 << 10, ..support::small() };
+    let history = History::record(1, options, &[24], &at);
+    let all_moments = 0..=history.trace.len();
+    for moment in all_moments.clone() {
+        for cut in Cut::plain(moment) {
+            history.verify_one(&cut, &at).unwrap();
+        }
+        history.verify_restart(moment, &at).unwrap();
+    }
+    println!("{all_moments:?}");
+}
+
 #[test]
 fn acknowledged_commits_survive_power_loss_at_any_moment() {
+    run_under_recorder("rounds_under_the_recorder");
+}
+
+#[test]
+fn acknowledged_commits_survive_power_loss_at_every_moment_of_a_small_history() {
+    run_under_recorder("every_moment_under_the_recorder");
+}
+
+fn run_under_recorder(test: &str) {
     let Some(recorder) = library() else {
         println!("SKIPPED power loss: the recorder needs a 64-bit Linux");
         return;
     };
     let ended = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "rounds_under_the_recorder", "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env(UNDER_RECORDER, "1")
         .env(PRELOAD, recorder)
         .output()

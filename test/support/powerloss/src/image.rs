@@ -29,6 +29,9 @@ pub struct Cut {
 enum Fate {
     Lost,
     Kept,
+    /// Names are kept and what is in files is lost, or the other way round.
+    NamesKept,
+    ContentKept,
     /// Of each op: kept, torn or lost.
     Mixed {
         kept: usize,
@@ -75,9 +78,11 @@ impl Cut {
     #[must_use]
     pub fn at(moment: usize, random: &mut Random) -> Self {
         let recent = moment.saturating_sub(1 + random.below(24));
-        let fate = match random.below(8) {
+        let fate = match random.below(10) {
             0 => Fate::Lost,
             1 => Fate::Kept,
+            8 => Fate::NamesKept,
+            9 => Fate::ContentKept,
             2 => Fate::LaterKept { from: recent },
             3 => Fate::EarlierKept { before: recent },
             4 | 5 => Fate::Mixed { kept: random.below(90), torn: random.below(60) },
@@ -86,17 +91,27 @@ impl Cut {
         Self { moment, fate }
     }
 
+    /// A moment with the fates that need no chance.
+    #[must_use]
+    pub fn plain(moment: usize) -> [Self; 4] {
+        [Fate::Lost, Fate::Kept, Fate::NamesKept, Fate::ContentKept]
+            .map(|fate| Self { moment, fate })
+    }
+
     /// A moment with nothing lost: what a process finds whose predecessor was killed then.
     #[must_use]
     pub fn nothing_lost(moment: usize) -> Self {
         Self { moment, fate: Fate::Kept }
     }
 
-    fn outcome(&self, op: usize, random: &mut Random) -> Outcome {
+    fn outcome(&self, op: usize, effect: &Effect, random: &mut Random) -> Outcome {
+        let is_name = matches!(effect, Effect::Names(_));
         let kept_if = |kept| if kept { Outcome::Kept } else { Outcome::Lost };
         match self.fate {
             Fate::Lost => Outcome::Lost,
             Fate::Kept => Outcome::Kept,
+            Fate::NamesKept => kept_if(is_name),
+            Fate::ContentKept => kept_if(!is_name),
             Fate::LaterKept { from } => kept_if(op >= from),
             Fate::EarlierKept { before } => kept_if(op < before),
             Fate::Mixed { torn, .. } if random.percent(torn) => Outcome::Torn,
@@ -181,7 +196,8 @@ impl Trace {
         }
         for (at, op) in self.ops[..cut.moment].iter().enumerate() {
             let is_durable = op.durable.is_some_and(|end| end < cut.moment);
-            let outcome = if is_durable { Outcome::Kept } else { cut.outcome(at, random) };
+            let outcome =
+                if is_durable { Outcome::Kept } else { cut.outcome(at, &op.effect, random) };
             if let Effect::Names(changes) = &op.effect {
                 let is_kept = match outcome {
                     Outcome::Torn => random.percent(50),
