@@ -29,8 +29,9 @@ pub struct Cut {
 enum Fate {
     Lost,
     Kept,
-    /// Names are kept and what is in files is lost, or the other way round.
-    NamesKept,
+    /// Names and lengths are kept and what is in files is lost.
+    MetadataKept,
+    /// What is in files is kept, with their lengths, and names are lost.
     ContentKept,
     /// Of each op: kept, torn or lost.
     Mixed {
@@ -52,6 +53,8 @@ enum Fate {
 enum Outcome {
     Lost,
     Kept,
+    /// The file is longer, or shorter, and holds what it held.
+    LengthKept,
     Torn,
 }
 
@@ -81,7 +84,7 @@ impl Cut {
         let fate = match random.below(10) {
             0 => Fate::Lost,
             1 => Fate::Kept,
-            8 => Fate::NamesKept,
+            8 => Fate::MetadataKept,
             9 => Fate::ContentKept,
             2 => Fate::LaterKept { from: recent },
             3 => Fate::EarlierKept { before: recent },
@@ -94,7 +97,7 @@ impl Cut {
     /// A moment with the fates that need no chance.
     #[must_use]
     pub fn plain(moment: usize) -> [Self; 4] {
-        [Fate::Lost, Fate::Kept, Fate::NamesKept, Fate::ContentKept]
+        [Fate::Lost, Fate::Kept, Fate::MetadataKept, Fate::ContentKept]
             .map(|fate| Self { moment, fate })
     }
 
@@ -110,7 +113,8 @@ impl Cut {
         match self.fate {
             Fate::Lost => Outcome::Lost,
             Fate::Kept => Outcome::Kept,
-            Fate::NamesKept => kept_if(is_name),
+            Fate::MetadataKept if is_name => Outcome::Kept,
+            Fate::MetadataKept => Outcome::LengthKept,
             Fate::ContentKept => kept_if(!is_name),
             Fate::LaterKept { from } => kept_if(op >= from),
             Fate::EarlierKept { before } => kept_if(op < before),
@@ -231,6 +235,7 @@ fn change_content(files: &mut [Content], effect: &Effect, outcome: Outcome, rand
     let content = &mut files[file];
     match outcome {
         Outcome::Lost => {}
+        Outcome::LengthKept => content.persist_length(),
         Outcome::Kept => {
             content.persist(offset, length, |_| true);
             content.persist_length();
