@@ -1,4 +1,6 @@
-//! What a store finds after the power went, at any moment of its life: see `test/support/powerloss`.
+//! What a store finds after the power went, at any moment of its life.
+//!
+//! `test/support/powerloss` says what that may leave on disk.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,7 +23,7 @@ use kronotop_kv::{Options, Store};
 use kronotop_powerloss::{Cut, PRELOAD, Random, Recording, Snapshot, Trace, library};
 use support::{for_seeds, rounds};
 
-const IMAGES: usize = 24;
+const IMAGES: usize = 18;
 
 /// Images of the recovery of an image.
 const IMAGES_OF_RECOVERY: usize = 4;

@@ -191,8 +191,9 @@ impl Trace {
         let mut names = Names::default();
         let mut files: Vec<Content> = self.directories.iter().map(|_| Content::default()).collect();
         for (path, file) in &self.present {
+            let Some(content) = base.0.get(path) else { continue };
             names.meaning.insert(path.clone(), *file);
-            if let Some(Some(bytes)) = base.0.get(path) {
+            if let Some(bytes) = content {
                 files[*file].write(0, bytes);
                 files[*file].persist(0, bytes.len(), |_| true);
                 files[*file].persist_length();

@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Directories and files below one directory, by relative path; `None` is a directory.
+/// Directories and files below one directory, by relative path; `None` is a directory. Sockets and
+/// the like are left out: they hold nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot(pub BTreeMap<String, Option<Vec<u8>>>);
 
@@ -29,7 +30,7 @@ impl Snapshot {
             if entry.file_type()?.is_dir() {
                 self.0.insert(path.clone(), None);
                 self.read_below(root, &path)?;
-            } else {
+            } else if entry.file_type()?.is_file() {
                 let bytes = fs::read(entry.path())?;
                 self.0.insert(path, Some(bytes));
             }
