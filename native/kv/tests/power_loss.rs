@@ -149,12 +149,14 @@ impl History {
     /// A power loss at one moment.
     fn verify_one(&self, cut: &Cut, at: &Places) -> Checked<()> {
         let answers = self.answers_before(cut.moment);
-        make_image(&self.trace, &Snapshot::default(), cut, &mut Random::new(1), &at.image);
+        let mut random = Random::new(cut.moment as u64);
+        make_image(&self.trace, &Snapshot::default(), cut, &mut random, &at.image);
         let found = self.verify(&at.image, &answers, LATER);
         found.map(drop).map_err(|error| format!("{cut:?}: {error}"))
     }
 
-    /// A kill at one moment, a restart, and a power loss as soon as the store is open again.
+    /// A kill at one moment, a restart, and a power loss as soon as the store is open again, or
+    /// after a few commits.
     fn verify_restart(&self, moment: usize, at: &Places) -> Checked<()> {
         let killed = Cut::nothing_lost(moment);
         make_image(&self.trace, &Snapshot::default(), &killed, &mut Random::new(1), &at.image);
@@ -162,7 +164,7 @@ impl History {
         let checked = self.verify_twice(&first, at, |trace, seam| {
             let is_open = |at: &usize| trace.notes(*at).any(|line| line == OPENED);
             let opened = (seam..=trace.len()).find(is_open).unwrap_or_default();
-            Cut::plain(opened).into()
+            Cut::plain(opened).into_iter().chain(Cut::plain(trace.len())).collect()
         });
         checked.map_err(|error| format!("killed at {moment}: {error}"))
     }
@@ -308,7 +310,7 @@ fn every_moment_under_the_recorder() {
     let history = History::record(1, options, &[24], &at);
     let all_moments = 0..=history.trace.len();
     for moment in all_moments.clone() {
-        for cut in Cut::plain(moment) {
+        for cut in Cut::plain(moment).into_iter().chain([Cut::torn(moment)]) {
             history.verify_one(&cut, &at).unwrap();
         }
         history.verify_restart(moment, &at).unwrap();

@@ -101,6 +101,12 @@ impl Cut {
             .map(|fate| Self { moment, fate })
     }
 
+    /// A moment at which every write that was not durable is torn.
+    #[must_use]
+    pub fn torn(moment: usize) -> Self {
+        Self { moment, fate: Fate::Mixed { kept: 0, torn: 100 } }
+    }
+
     /// A moment with nothing lost: what a process finds whose predecessor was killed then.
     #[must_use]
     pub fn nothing_lost(moment: usize) -> Self {
