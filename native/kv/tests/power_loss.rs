@@ -281,6 +281,7 @@ fn run_round(seed: u64, figures: &Figures) {
             panic!("image {image} of {}, in {:?}: {error}", history.trace.len(), dir.keep());
         }
     }
+    assert!(!history.order.is_empty(), "nothing was committed");
     count(&figures.calls, history.trace.len());
     count(&figures.changes_of_names, history.trace.name_changes().len());
     count(&figures.commits, history.order.len());
@@ -308,6 +309,8 @@ fn every_moment_under_the_recorder() {
     let at = Places::below(dir.path());
     let options = Options { overlay_bytes: 1 << 10, log_file_bytes: 4 << 10, ..support::small() };
     let history = History::record(1, options, &[24], &at);
+    let has_applied = history.trace.writes_through().len() > 2;
+    assert!(!history.order.is_empty() && has_applied, "the history is not worth it");
     let all_moments = 0..=history.trace.len();
     for moment in all_moments.clone() {
         for cut in Cut::plain(moment).into_iter().chain([Cut::torn(moment)]) {
