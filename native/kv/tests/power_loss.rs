@@ -18,7 +18,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
-use durability::{Answers, LATER, Order, check, commit_later, options, run_clients, scratch};
+use durability::{
+    Answers, LATER, Order, STORE, check, commit_later, options, run_clients, scratch,
+};
 use kronotop_kv::{Options, Store};
 use kronotop_powerloss::{Cut, PRELOAD, Random, Recording, Snapshot, Trace, library};
 use support::{for_seeds, rounds};
@@ -30,7 +32,7 @@ const IMAGES_OF_RECOVERY: usize = 4;
 
 /// Written by the kernel whenever it likes, because LMDB maps it. LMDB makes it anew when nobody
 /// has the tree open, so that anything may be in it.
-const READER_TABLE: &str = "store/tree/lock.mdb";
+const READER_TABLE: &str = "data/store/tree/lock.mdb";
 
 /// Set in the process under the recorder.
 const UNDER_RECORDER: &str = "KRONOTOP_KV_UNDER_RECORDER";
@@ -57,7 +59,7 @@ impl History {
         let recording = Arc::new(Recording::start(root, trace).unwrap());
         let mut first = 0;
         for commits in loads {
-            let store = Store::open(&root.join("store"), options.clone()).unwrap();
+            let store = Store::open(&root.join(STORE), options.clone()).unwrap();
             let ids = first..first + commits;
             first = ids.end;
             let notes = Arc::clone(&recording);
@@ -71,7 +73,7 @@ impl History {
     }
 
     fn open(&self, root: &Path) -> Checked<Store> {
-        Store::open(&root.join("store"), self.options.clone())
+        Store::open(&root.join(STORE), self.options.clone())
             .map_err(|error| format!("it does not open: {error}"))
     }
 

@@ -18,7 +18,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use durability::{Answers, LATER, Order, check, commit_later, options, run_clients, scratch};
+use durability::{
+    Answers, LATER, Order, STORE, check, commit_later, options, run_clients, scratch,
+};
 use kronotop_kv::Store;
 use kronotop_powerloss::{KILL, PRELOAD, ROOT, Random, library};
 use support::{for_seeds, rounds};
@@ -36,7 +38,7 @@ fn worker_commits_until_killed() {
     let number = |name| std::env::var(name).unwrap().parse::<u64>().unwrap();
     let (seed, first) = (number(WORKER_SEED), number(WORKER_FIRST) as u32);
     let options = options(&mut Random::new(seed));
-    let store = Store::open(&Path::new(&dir).join("store"), options).unwrap();
+    let store = Store::open(&Path::new(&dir).join(STORE), options).unwrap();
     // One call a line: what the parent reads is whole but for the last line.
     let note = |line: &str| std::io::stdout().write_all(format!("{line}\n").as_bytes()).unwrap();
     note("");
@@ -106,7 +108,7 @@ fn verify(
     before: &Order,
 ) -> Result<Order, String> {
     let options = options(&mut Random::new(seed));
-    let store = Store::open(&dir.join("store"), options)
+    let store = Store::open(&dir.join(STORE), options)
         .map_err(|error| format!("it does not open: {error}"))?;
     let mut found = check(&store, seed, answers)?;
     if !found.starts_with(before) {

@@ -14,6 +14,9 @@ use tempfile::TempDir;
 
 use crate::support::{commit, range};
 
+/// Where the store is in the directory that is looked at: an opening makes both levels.
+pub const STORE: &str = "data/store";
+
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Commit version and number of each transaction, in serial order.
