@@ -345,6 +345,7 @@ fn run_under_recorder(test: &str) {
         .output()
         .unwrap();
     let [stdout, stderr] = [ended.stdout, ended.stderr].map(|out| String::from_utf8(out).unwrap());
-    println!("{stdout}");
+    // Not at the start of a line, where the counts of a run are looked for.
+    stdout.lines().for_each(|line| println!("    {line}"));
     assert!(ended.status.success(), "{stderr}");
 }
