@@ -4,7 +4,7 @@
  */
 
 import { createHash, randomUUID } from 'node:crypto'
-import { open, readdir, rm, rmdir } from 'node:fs/promises'
+import { readdir, rm, rmdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { addon, type FileLock, nativeReason } from '../native.js'
 import { makeDirectory } from '../store/make-directory.js'
@@ -41,10 +41,7 @@ export async function openIdentity(dataDir: string, clusterName: string): Promis
   }
   const memberId = existing ?? createHash('sha1').update(randomUUID()).digest('hex')
   const directory = join(parent, memberId)
-  if (existing === undefined) {
-    await makeDirectory(directory, 'data_dir')
-    await syncDirectory(parent)
-  }
+  await makeDirectory(directory, 'data_dir')
   const lock = lockDirectory(directory)
   const release = () => lock.release()
   const undo = async () => {
@@ -79,15 +76,5 @@ function lockDirectory(directory: string): FileLock {
         ? 'is in use by another process'
         : `cannot be locked (${reason.message}): set data_dir to one that this process may write to`
     throw new Error(`the data directory ${directory} ${what}`, { cause })
-  }
-}
-
-/** Makes the directory's entries durable, so that the id survives power loss. */
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use kronotop_segment::{Io, RealIo};
+
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::faults::Faults;
@@ -35,7 +37,7 @@ impl Store {
     /// damaged or of another format version; the message names the directory or file.
     pub fn open(dir: &Path, options: Options) -> Result<Self> {
         // A directory that others see under the same name, whatever this one is relative to.
-        std::fs::create_dir_all(dir).map_err(|e| Error::io(dir.display(), &e))?;
+        RealIo.create_dir_all(dir).map_err(|e| Error::io(dir.display(), &e))?;
         let dir = dir.canonicalize().map_err(|e| Error::io(dir.display(), &e))?;
         let client = Client::open(dir, options)?;
         Ok(Self { inner: Arc::new(Inner(client)), slots: Arc::default() })

@@ -211,6 +211,20 @@ fn a_full_disk_refuses_commits_until_there_is_room() {
 }
 
 #[test]
+fn a_tree_left_half_made_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let unfinished = dir.path().join("tree/new.mdb");
+    std::fs::create_dir(dir.path().join("tree")).unwrap();
+    std::fs::write(&unfinished, [0; 8192]).unwrap();
+    let store = open(dir.path(), small());
+    write(&store, b"a", b"1");
+    store.close().unwrap();
+    assert!(!unfinished.exists());
+    drop(store);
+    assert_eq!(read(&open(dir.path(), small()), b"a").as_deref(), Some(&b"1"[..]));
+}
+
+#[test]
 fn a_clean_close_leaves_no_log() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), small());

@@ -144,10 +144,16 @@ impl Io for RealIo {
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        if path.as_os_str().is_empty() || path.is_dir() {
-            return Ok(());
+        let Some(parent) = path.parent() else { return Ok(()) };
+        if path.is_dir() {
+            // Who made it may have been killed before it was durable. Those above it were durable
+            // before it was made.
+            return match self.sync_dir(parent) {
+                // We have not made it then.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+                synced => synced,
+            };
         }
-        let parent = path.parent().unwrap_or(Path::new("/"));
         self.create_dir_all(parent)?;
         match fs::create_dir(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),

@@ -24,6 +24,15 @@ const ARTIFACTS = {
   fdb_c: 'libfdb_c.so',
 }
 
+/** All crates but those that only tests use. */
+const CARGO_BUILD = [
+  'build',
+  '--release',
+  '--locked',
+  '--workspace',
+  '--exclude=kronotop-powerloss',
+]
+
 /** Types of the addon's functions, made by its build and committed. */
 const ADDON_TYPES = 'native/addon/addon.gen.d.ts'
 
@@ -108,7 +117,7 @@ async function buildNative(root) {
   say('building native code (the first time takes a few minutes)')
   const messages = await runProgram(
     cargo,
-    ['build', '--release', '--locked', '--workspace', '--message-format=json-render-diagnostics'],
+    [...CARGO_BUILD, '--message-format=json-render-diagnostics'],
     { cwd: root, show: process.stderr.isTTY ? 'all' : 'failure' },
   )
   for (const line of messages.split('\n')) {

@@ -24,11 +24,14 @@
 mod bucket;
 mod cursor;
 
+use std::fs;
+use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use heed::types::Bytes;
-use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, RoTxn, RwTxn, WithoutTls};
+use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithoutTls};
+use kronotop_segment::{Io, RealIo};
 use parking_lot::Mutex;
 use rustix::fs::statvfs;
 
@@ -112,7 +115,20 @@ impl Tree {
     /// Opens the tree in an existing directory, creating it with `new_meta` when there is none.
     /// `map_size` bytes of address space are reserved, or as much of it as the system allows.
     pub(crate) fn open(dir: &Path, map_size: usize, new_meta: Meta) -> Result<(Self, Meta)> {
-        let env = open_env(dir, map_size)?;
+        if !dir.join("data.mdb").exists() {
+            make(dir, map_size, new_meta)?;
+        }
+        let (tree, stored) = Self::open_file(dir, map_size, EnvFlags::empty())?;
+        let meta = stored.ok_or_else(|| Error::corrupt("the store has no meta record"));
+        Ok((tree, meta.map_err(|error| error.at(dir))?))
+    }
+
+    /// Opens LMDB at `path`, a directory or with `NO_SUB_DIR` a file, and reads the meta record.
+    fn open_file(path: &Path, map_size: usize, flags: EnvFlags) -> Result<(Self, Option<Meta>)> {
+        let env = open_env(path, map_size, flags)?;
+        // The last commit may be one whose process was killed while it was being made durable: it
+        // is there, and the power may still take it back, when the log before it is gone.
+        env.force_sync()?;
         if env.max_key_size() < LONG_KEY + 1 {
             return Err(Error::corrupt("this LMDB build cannot hold keys of 1,901 bytes"));
         }
@@ -123,19 +139,12 @@ impl Tree {
                 Ok(CommitOrAbort::<_, ()>::Commit(pairs))
             })?
             .unwrap_commit();
-        let tree = Self { env: Mutex::new(Some(env)), pairs, dir: dir.to_path_buf() };
+        let tree = Self { env: Mutex::new(Some(env)), pairs, dir: path.to_path_buf() };
         let txn = tree.begin_read()?;
         let stored = tree.pairs.get(&txn, META_KEY)?.map(Meta::decode).transpose();
-        let stored = stored.map_err(|error| error.at(dir))?;
+        let stored = stored.map_err(|error| error.at(path))?;
         drop(txn);
-        let meta = match stored {
-            Some(meta) => meta,
-            None => {
-                tree.apply(&WriteMap::default(), new_meta)?;
-                new_meta
-            }
-        };
-        Ok((tree, meta))
+        Ok((tree, stored))
     }
 
     pub(crate) fn begin_read(&self) -> Result<ReadTxn> {
@@ -245,6 +254,26 @@ impl Tree {
     }
 }
 
+/// Makes the tree of a new store: under another name, because LMDB refuses its own file when the
+/// power goes while it makes it.
+fn make(dir: &Path, map_size: usize, meta: Meta) -> Result<()> {
+    let path = dir.join("new.mdb");
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Error::io(path.display(), &error));
+        }
+        _ => {}
+    }
+    // The store's lock keeps others away, so no file for LMDB's own.
+    let (tree, _) = Tree::open_file(&path, map_size, EnvFlags::NO_SUB_DIR | EnvFlags::NO_LOCK)?;
+    tree.apply(&WriteMap::default(), meta)?;
+    tree.close();
+    drop(tree);
+    // ORDER: the commit above is durable before the name that counts is there. The store syncs
+    // the name at every opening: the last one may have been killed in between.
+    RealIo.rename(&path, &dir.join("data.mdb")).map_err(|e| Error::io(path.display(), &e))
+}
+
 /// Splits a key at the edge; the second part is `None` for a short key.
 fn split(key: &[u8]) -> (&[u8], Option<&[u8]>) {
     match key.split_at_checked(LONG_KEY) {
@@ -276,15 +305,16 @@ fn with_tag<R>(key: &[u8], f: impl FnOnce(&[u8]) -> R) -> R {
 
 /// Opens the environment with the largest map that the address space limit allows.
 #[expect(unsafe_code, reason = "mapping a file is safe only while nobody else changes it")]
-fn open_env(dir: &Path, map_size: usize) -> Result<Env<WithoutTls>> {
+fn open_env(path: &Path, map_size: usize, flags: EnvFlags) -> Result<Env<WithoutTls>> {
     const SMALLEST_MAP: usize = 64 << 20;
     let mut size = map_size;
     loop {
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
         options.map_size(size).max_readers(MAX_READERS);
         // SAFETY: the store's lock file keeps other processes away from the directory, and this
-        // process opens it once (heed refuses a second environment on one path).
-        match unsafe { options.open(dir) } {
+        // process opens it once (heed refuses a second environment on one path). The flags say
+        // nothing but where the file is and that LMDB takes no lock of its own.
+        match unsafe { options.flags(flags).open(path) } {
             Ok(env) => return Ok(env),
             Err(heed::Error::Io(error))
                 if error.kind() == std::io::ErrorKind::OutOfMemory && size > SMALLEST_MAP =>

@@ -46,10 +46,17 @@ pub fn for_seeds(count: u64, property: impl Fn(u64)) {
     let wanted = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
     let base = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let first = wanted.unwrap_or(base.as_nanos() as u64);
+    println!("seeds from {first} on");
     for seed in first..first + wanted.map_or(count, |_| 1) {
         let _named = Named(seed);
         property(seed);
     }
+}
+
+/// Rounds of a randomised test: some in `npm test`, many in the long run.
+pub fn rounds(short: u64, long: u64) -> u64 {
+    let is_long = std::env::var("KRONOTOP_TEST_LONG").is_ok_and(|long| long == "1");
+    if is_long { long } else { short }
 }
 
 /// Options that move data through all layers quickly.
