@@ -182,11 +182,16 @@ export class TestServer {
 }
 
 /** Runs the server's process to its end, for starts that must fail and for `--help`.
- *  @throws Error  when it does not end in time */
+ *  @param variables  environment variables beside those of this process
+ *  @throws Error     when it does not end in time */
 export async function runServer(
   argv: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [MAIN, ...argv], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...variables },
+  })
   running.add(child)
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {

@@ -118,7 +118,8 @@ const foundationdb = {
   clusterfile: path('Cluster file of a FoundationDB cluster; unset = the embedded store.'),
   fdbc: path('The libfdb_c to load for a cluster; unset = the one the system finds.'),
   fdbjava: text('Java binding.', undefined, { ignored: JVM_ONLY }),
-  apiversion: integer('FoundationDB API version.', 720, { min: 500, max: 720 }),
+  // Stamped keys are built with offsets of 4 bytes, which came with 520; the package knows 720.
+  apiversion: integer('FoundationDB API version.', 720, { min: 520, max: 720 }),
   network_options: {
     trace: {
       enable: path('Directory of the trace files of the client; unset = no traces.'),

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { pino } from 'pino'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -158,22 +157,6 @@ test('says in one line that a store cannot be opened', async () => {
   const { config } = loadConfig({ sets: [`store.path=${process.execPath}/store`] })
   const failure = await Store.open(config, silent).catch(String)
   assert.match(String(failure), /^Error: [^\n]*store[^\n]*$/)
-})
-
-test('says in one line that a cluster needs an installed client', () => {
-  const module = new URL('../../../ts/store/store.js', import.meta.url)
-  const settings = new URL('../../../ts/config/config.js', import.meta.url)
-  const script = `
-    import { loadConfig } from '${settings}'
-    import { Store } from '${module}'
-    const sets = ['foundationdb.clusterfile=/nonexistent', 'foundationdb.fdbc=/nonexistent.so']
-    await Store.open(loadConfig({ sets }).config).catch(error => console.log(error.message))`
-  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script])
-  assert.is(
-    stdout.toString(),
-    'cannot load /nonexistent.so: foundationdb.clusterfile needs the FoundationDB client; ' +
-      'install it, or set foundationdb.fdbc to its libfdb_c\n',
-  )
 })
 
 test.run()
