@@ -111,8 +111,8 @@ function loadInstalled({ client }: FoundationDb, library: string): void {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new Error(
       `cannot load FoundationDB's client library ${library}, which foundationdb.clusterfile ` +
-        `needs (${reason}): install the package foundationdb-clients, which is on the releases page of ` +
-        'FoundationDB, or set foundationdb.fdbc to a libfdb_c.so',
+        `needs (${reason}): install the package foundationdb-clients, which is on the releases ` +
+        'page of FoundationDB, or set foundationdb.fdbc to a libfdb_c.so',
       { cause },
     )
   }
