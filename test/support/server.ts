@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { cleanCluster, rootIn, storeSettings } from './cluster.js'
 import type { Faults } from './faults.js'
 import { RespClient } from './resp-client.js'
 
@@ -43,6 +44,8 @@ export class TestServer {
   /** What its store does wrong, from the next `start` on. */
   faults: Faults | undefined
   readonly #sets: readonly string[]
+  /** Its directory on the cluster, if tests use one. */
+  readonly #root: string | undefined
   readonly #clients = new Set<RespClient>()
   #child: ChildProcess | undefined
   #exit: Promise<Exit> | undefined
@@ -52,7 +55,9 @@ export class TestServer {
 
   /** @param sets `key=value` settings */
   constructor(sets: readonly string[] = []) {
-    this.#sets = sets
+    const store = storeSettings(sets)
+    this.#sets = [...store, ...sets]
+    this.#root = rootIn(store)
   }
 
   /** A server that is ready. */
@@ -148,11 +153,12 @@ export class TestServer {
     this.#clients.clear()
   }
 
-  /** Ends whatever still runs and deletes the directory. */
+  /** Ends whatever still runs and deletes its data. */
   async dispose(): Promise<void> {
     this.closeClients()
     if (this.#child !== undefined) await this.kill()
     rmSync(this.directory, { recursive: true, force: true })
+    if (this.#root !== undefined) await cleanCluster(this.#root)
   }
 
   /** Collects the output. @returns the banner, once it is complete */
