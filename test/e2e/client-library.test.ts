@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { nativePath } from '../../ts/native.js'
-import { buildStandIn } from '../support/client-library/stand-in.js'
+import { buildStandIn, copyWithoutAdditions } from '../support/client-library/libraries.js'
 import { runServer } from '../support/server.js'
 import { withTestServer } from '../support/server-suite.js'
 
@@ -165,9 +165,11 @@ test('names the network option that the library refuses or cannot use', async ()
 test('serves from the cluster of the settings, and keeps what it has there', async () => {
   const cluster = join(place, 'cluster')
   mkdirSync(cluster)
+  const library = join(place, 'plain.so')
+  copyWithoutAdditions(library)
   const sets = [
     `foundationdb.clusterfile=${cluster}`,
-    `foundationdb.fdbc=${OWN_LIBRARY}`,
+    `foundationdb.fdbc=${library}`,
     'foundationdb.apiversion=630',
     `${OPTIONS}.trace.enable=${place}`,
     `${OPTIONS}.trace.roll_size=0`,

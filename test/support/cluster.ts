@@ -14,33 +14,40 @@ import { reportSkip } from './outcome.js'
 
 const { KRONOTOP_TEST_CLUSTER_FILE: file, KRONOTOP_TEST_FDBC: library } = process.env
 
-/** Whether tests use a cluster, and not embedded stores of their own. */
-export const isOnCluster = file !== undefined && file !== ''
+/** Where the cluster is; absent when tests use embedded stores of their own. */
+export const clusterPlace = file ? { file, library: library || 'libfdb_c.so' } : undefined
+
+export const isOnCluster = clusterPlace !== undefined
 
 /** Directories of one run of the suite begin with this; a test file by itself is a run too. */
 const RUN = `kronotop-test-${process.env.KRONOTOP_TEST_RUN ?? randomBytes(6).toString('hex')}`
 
 let rootCount = 0
 
+/** A name for a top-level directory that nobody has. */
+export function newRoot(): string {
+  rootCount += 1
+  return `${RUN}-${process.pid}-${rootCount}`
+}
+
 /** Settings that put the data of one test on the cluster, below a directory that nobody has.
  *  Without a cluster there are none: data goes into the test's own data directory.
  *  @param sets  what the test sets itself; a store that it names is the one that it gets */
 export function storeSettings(sets: readonly string[] = []): readonly string[] {
   const namesStore = sets.some(set => /^(store\.path|foundationdb\.clusterfile)=/.test(set))
-  if (!isOnCluster || namesStore) return []
-  rootCount += 1
+  if (clusterPlace === undefined || namesStore) return []
   return [
-    ...connection(),
-    `directory.root=${RUN}-${process.pid}-${rootCount}`,
+    ...connection(clusterPlace),
+    `directory.root=${newRoot()}`,
     'cluster.auto_bootstrap=true',
     // A member that was killed starts again without listening for its former heartbeat.
     'cluster.force_initialization=true',
   ]
 }
 
-function connection(): string[] {
-  const client = library === undefined ? [] : [`foundationdb.fdbc=${library}`]
-  return [`foundationdb.clusterfile=${file}`, ...client]
+function connection(place: NonNullable<typeof clusterPlace>): string[] {
+  const client = place.library.includes('/') ? [`foundationdb.fdbc=${place.library}`] : []
+  return [`foundationdb.clusterfile=${place.file}`, ...client]
 }
 
 /** The directory among `settings`, which `storeSettings` made. */
@@ -51,7 +58,8 @@ export function rootIn(settings: readonly string[]): string | undefined {
 /** Removes the directories of the cluster whose names begin with `root`, and all that is in them.
  *  @param root  absent: those of this run */
 export async function cleanCluster(root: string = RUN): Promise<void> {
-  const { config } = loadConfig({ sets: connection() })
+  if (clusterPlace === undefined) return
+  const { config } = loadConfig({ sets: connection(clusterPlace) })
   const store = await Store.open(config, pino({ level: 'silent' }))
   try {
     await removeRoots(store, root)

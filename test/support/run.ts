@@ -5,6 +5,7 @@
  * Arguments: `--long` for the full number of rounds; other words select the steps and files whose
  * names contain one of them.
  */
+import { randomBytes } from 'node:crypto'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -26,9 +27,22 @@ export async function main(argv: readonly string[]): Promise<number> {
     allowPositionals: true,
   })
   if (values.long) process.env.KRONOTOP_TEST_LONG = '1'
+  process.env.KRONOTOP_TEST_RUN = randomBytes(6).toString('hex')
   killChildrenOnSignals()
   const outcomes = await runSelected(name => isSelected(name, positionals))
+  if (process.env.KRONOTOP_TEST_CLUSTER_FILE) await cleanUp()
   return report(outcomes)
+}
+
+/** Removes what tests that were killed left on the cluster. */
+async function cleanUp(): Promise<void> {
+  try {
+    // Loads native code, which a run without a cluster leaves to the tests.
+    const { cleanCluster } = await import('./cluster.js')
+    await cleanCluster()
+  } catch (cause) {
+    console.error(`directories of this run may be left on the cluster: ${cause}`)
+  }
 }
 
 async function runSelected(selected: (name: string) => boolean): Promise<Outcome[]> {
