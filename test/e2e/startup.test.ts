@@ -6,12 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { embeddedOnly } from '../support/cluster.js'
 import { filesBelow } from '../support/damage.js'
 import { repositoryRoot } from '../support/repository.js'
 import { runServer } from '../support/server.js'
 import { withTestServer } from '../support/server-suite.js'
 
 const test = suite('startup')
+const embedded = embeddedOnly(test, 'a cluster has any number of clients')
 
 const TLS_FILES = join(repositoryRoot, 'test/support/tls')
 const FREE_PORTS = ['--set', 'network.external.port=0', '--set', 'network.internal.port=0']
@@ -139,7 +141,7 @@ test('refuses a data directory that another process uses', async () => {
   })
 })
 
-test('refuses a store that another process uses', async () => {
+embedded('refuses a store that another process uses', async () => {
   await withTestServer([], server =>
     withDirectory(async directory => {
       const store = `store.path=${join(server.directory, '.store')}`
