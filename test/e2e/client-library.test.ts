@@ -19,9 +19,14 @@ const OPTIONS = 'foundationdb.network_options'
 /** A port that nobody listens on. */
 const NOBODY = 'test:test@127.0.0.1:1\n'
 
+/** A start that waits its whole time for an answer, beside the other tests. */
+let unanswered: Promise<unknown>
+let starts = 0
+
 test.before(() => {
   writeFileSync(clusterFile, NOBODY)
   buildStandIn(standIn)
+  unanswered = refusal(withStandIn()).catch(failure => failure)
 })
 test.after(() => rmSync(place, { recursive: true }))
 
@@ -31,7 +36,8 @@ async function refusal(
   sets: readonly string[],
   variables: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  const data = join(place, 'data')
+  starts += 1
+  const data = join(place, `data-${starts}`)
   const ports = ['network.external.port=0', 'network.internal.port=0']
   const all = [`data_dir=${data}`, ...ports, `foundationdb.clusterfile=${clusterFile}`, ...sets]
   const argv = all.flatMap(set => ['--set', set])
@@ -75,14 +81,6 @@ test('names a cluster file that is missing, or that is not for this library', as
   assert.is(
     await refusal(withStandIn(), { STAND_IN_ERROR: '2104' }),
     `cannot use the FoundationDB cluster of ${clusterFile}: Connection string invalid`,
-  )
-})
-
-test('ends a start when the cluster does not answer', async () => {
-  const line = await refusal(withStandIn())
-  assert.ok(
-    line.startsWith(`cannot use the FoundationDB cluster of ${clusterFile}: no answer`),
-    line,
   )
 })
 
@@ -186,6 +184,24 @@ test('serves from the cluster of the settings, and keeps what it has there', asy
   })
 })
 
+test('starts again after a crash once the heartbeat of the former process stood still', async () => {
+  const cluster = join(place, 'crashed')
+  mkdirSync(cluster)
+  const sets = [
+    `foundationdb.clusterfile=${cluster}`,
+    `foundationdb.fdbc=${OWN_LIBRARY}`,
+    'cluster.auto_bootstrap=true',
+    'cluster.heartbeat.maximum_silent_period=1',
+  ]
+  await withTestServer(sets, async server => {
+    await (await server.connect()).call('ZSET', 'k', 'v')
+    await server.kill()
+    await server.start()
+    assert.match(server.output, /this member is recorded as running; listening for its heartbeat/)
+    assert.is(await (await server.connect()).call('ZGET', 'k'), 'v')
+  })
+})
+
 test('leaves it to an operator to form a cluster on FoundationDB', async () => {
   const cluster = join(place, 'unformed')
   mkdirSync(cluster)
@@ -195,6 +211,14 @@ test('leaves it to an operator to form a cluster on FoundationDB', async () => {
     const reply = '-ERR cluster has not been initialized yet\r\n'
     await client.exchange(['ZGET', 'k'], reply)
   })
+})
+
+test('ends a start when the cluster does not answer', async () => {
+  const line = await refusal(withStandIn())
+  assert.ok(
+    line.startsWith(`cannot use the FoundationDB cluster of ${clusterFile}: no answer`),
+    line,
+  )
 })
 
 test.run()
