@@ -6,14 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { embeddedOnly } from '../support/cluster.js'
 import { filesBelow } from '../support/damage.js'
 import { repositoryRoot } from '../support/repository.js'
 import { runServer } from '../support/server.js'
 import { withTestServer } from '../support/server-suite.js'
 
 const test = suite('startup')
-const embedded = embeddedOnly(test, 'a cluster has any number of clients')
 
 const TLS_FILES = join(repositoryRoot, 'test/support/tls')
 const FREE_PORTS = ['--set', 'network.external.port=0', '--set', 'network.internal.port=0']
@@ -141,13 +139,18 @@ test('refuses a data directory that another process uses', async () => {
   })
 })
 
-embedded('refuses a store that another process uses', async () => {
-  await withTestServer([], server =>
-    withDirectory(async directory => {
-      const store = `store.path=${join(server.directory, '.store')}`
-      const argv = ['--set', `data_dir=${directory}`, '--set', store, ...FREE_PORTS]
-      await refuses(argv, /^kronotop: cannot open the store .* is already open/)
-      await (await server.connect()).exchange(['PING'], '+PONG\r\n')
+test('two members share a store, and the second outlives the first', async () => {
+  await withTestServer([], first =>
+    withTestServer(first.storeSettings, async second => {
+      const [one, other] = [await first.connect(), await second.connect()]
+      await one.call('ZSET', 'k', 'from the first')
+      assert.is(await other.call('ZGET', 'k'), 'from the first')
+      await other.call('ZSET', 'k', 'from the second')
+      assert.is(await one.call('ZGET', 'k'), 'from the second')
+      await first.kill()
+      assert.is(await other.call('ZGET', 'k'), 'from the second')
+      await other.call('ZSET', 'k', 'alone')
+      assert.is(await other.call('ZGET', 'k'), 'alone')
     }),
   )
 })

@@ -44,7 +44,9 @@ export class TestServer {
   /** What its store does wrong, from the next `start` on. */
   faults: Faults | undefined
   readonly #sets: readonly string[]
-  /** Its directory on the cluster, if tests use one. */
+  /** Where its data is on the cluster, if tests use one. */
+  readonly #store: readonly string[]
+  /** Its directory there. */
   readonly #root: string | undefined
   readonly #clients = new Set<RespClient>()
   #child: ChildProcess | undefined
@@ -55,9 +57,9 @@ export class TestServer {
 
   /** @param sets `key=value` settings */
   constructor(sets: readonly string[] = []) {
-    const store = storeSettings(sets)
-    this.#sets = [...store, ...sets]
-    this.#root = rootIn(store)
+    this.#store = storeSettings(sets)
+    this.#sets = sets
+    this.#root = rootIn(this.#store)
   }
 
   /** A server that is ready. */
@@ -72,6 +74,11 @@ export class TestServer {
     return this.#output
   }
 
+  /** Settings of another server that shares the store of this one. */
+  get storeSettings(): readonly string[] {
+    return this.#root === undefined ? [`store.path=${join(this.directory, '.store')}`] : this.#store
+  }
+
   get clientPort(): number {
     return this.#clientPort
   }
@@ -83,7 +90,7 @@ export class TestServer {
   /** Starts the process, also after `stop` or `kill`, over the same directory.
    *  @throws Error  with the output, when it does not get ready */
   async start(): Promise<void> {
-    const sets = [`data_dir=${this.directory}`, ...DEFAULTS, ...this.#sets]
+    const sets = [`data_dir=${this.directory}`, ...DEFAULTS, ...this.#store, ...this.#sets]
     const argv = sets.flatMap(set => ['--set', set])
     const env = { ...process.env }
     if (this.faults !== undefined) env.KRONOTOP_TEST_FAULTS = JSON.stringify(this.faults)
