@@ -55,12 +55,9 @@ export function rootIn(settings: readonly string[]): string | undefined {
   return settings.find(set => set.startsWith('directory.root='))?.split('=')[1]
 }
 
-/** Removes the directories of the cluster whose names begin with `root`, and all that is in them.
- *  @param root  absent: those of this run */
-export async function cleanCluster(root: string = RUN): Promise<void> {
-  if (clusterPlace === undefined) return
-  const { config } = loadConfig({ sets: connection(clusterPlace) })
-  const store = await Store.open(config, pino({ level: 'silent' }))
+/** Removes a test's directory, and all that is in it. */
+export async function cleanCluster(root: string): Promise<void> {
+  const store = await openCluster()
   try {
     await removeRoots(store, root)
   } finally {
@@ -68,7 +65,27 @@ export async function cleanCluster(root: string = RUN): Promise<void> {
   }
 }
 
-/** As `cleanCluster`, through a store that is open. */
+/**
+ * Opens the cluster for the time of a run. Where a directory takes its place, the owner
+ * is the run then, and no test meets the take-over by another process.
+ * @returns       ends it, and removes what tests of the run that were killed have left
+ * @throws Error  one line: the cluster cannot be used
+ */
+export async function holdCluster(): Promise<() => Promise<void>> {
+  const store = await openCluster()
+  return async () => {
+    await removeRoots(store, RUN)
+    await store.close()
+  }
+}
+
+async function openCluster(): Promise<Store> {
+  if (clusterPlace === undefined) throw new Error('no cluster is named')
+  const { config } = loadConfig({ sets: connection(clusterPlace) })
+  return await Store.open(config, pino({ level: 'silent' }))
+}
+
+/** Removes the top-level directories whose names begin with `root`. */
 export async function removeRoots(store: Store, root: string): Promise<void> {
   const all = await store.transact(tx => childNames(tx))
   for (const name of all.filter(other => other.startsWith(root))) {

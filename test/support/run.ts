@@ -29,20 +29,26 @@ export async function main(argv: readonly string[]): Promise<number> {
   if (values.long) process.env.KRONOTOP_TEST_LONG = '1'
   process.env.KRONOTOP_TEST_RUN = randomBytes(6).toString('hex')
   killChildrenOnSignals()
-  const outcomes = await runSelected(name => isSelected(name, positionals))
-  if (process.env.KRONOTOP_TEST_CLUSTER_FILE) await cleanUp()
-  return report(outcomes)
+  const run = () => runSelected(name => isSelected(name, positionals))
+  return report(await (process.env.KRONOTOP_TEST_CLUSTER_FILE ? onCluster(run) : run()))
 }
 
-/** Removes what tests that were killed left on the cluster. */
-async function cleanUp(): Promise<void> {
+/** Runs tests while the cluster is held; one that cannot be used is a failure by itself. */
+async function onCluster(run: () => Promise<Outcome[]>): Promise<Outcome[]> {
+  const outcomes: Outcome[] = []
   try {
     // Loads native code, which a run without a cluster leaves to the tests.
-    const { cleanCluster } = await import('./cluster.js')
-    await cleanCluster()
+    const { holdCluster } = await import('./cluster.js')
+    const release = await holdCluster()
+    outcomes.push(...(await run()))
+    await release()
   } catch (cause) {
-    console.error(`directories of this run may be left on the cluster: ${cause}`)
+    const output = String(cause)
+    const failure = { name: 'the cluster', passed: 0, failed: 1, skips: [], durationMs: 0, output }
+    outcomes.push(failure)
+    show(failure)
   }
+  return outcomes
 }
 
 async function runSelected(selected: (name: string) => boolean): Promise<Outcome[]> {
