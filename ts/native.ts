@@ -72,6 +72,8 @@ export interface FdbClient extends NativeModule {
   ) => Error
   /** Binds to a libfdb_c; once in a process. */
   loadLibrary(path: string): void
+  /** The newest API version that the loaded libfdb_c has. */
+  maxApiVersion(): number
   /** Makes the package's retry loop close the native transaction that it ran. */
   closeAfterRetryLoop(transactionClass: unknown): void
   /** Native transactions that nobody closed yet. */

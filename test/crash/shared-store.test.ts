@@ -16,6 +16,7 @@ import {
   type Transfer,
 } from '../support/bank.js'
 import { rounds, seed } from '../support/budget.js'
+import { embeddedOnly } from '../support/cluster.js'
 import { Random } from '../support/random.js'
 
 const test = suite('a store shared by processes')
@@ -112,7 +113,9 @@ async function fireWatches(bank: Bank, round: number): Promise<void> {
   )
 }
 
-test('the owner is killed under load', async () => {
+const embedded = embeddedOnly(test, 'a cluster has no owner among its clients')
+
+embedded('the owner is killed under load', async () => {
   const first = seed()
   const random = new Random(first)
   const bank = new Bank(random)

@@ -1,13 +1,16 @@
 /** A whole server over a store that fails and answers late. */
+import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { seed } from '../support/budget.js'
+import { embeddedOnly } from '../support/cluster.js'
 import { troubled } from '../support/faults.js'
 import { bytesOf, elementsOf, type RespClient } from '../support/resp-client.js'
-import { serverSuite } from '../support/server-suite.js'
+import type { TestServer } from '../support/server.js'
+import { withTestServer } from '../support/server-suite.js'
 
+const tests = suite('faults')
+const test = embeddedOnly(tests, 'a cluster has no fault mode')
 const runSeed = seed()
-const { server, test } = serverSuite('faults')
-server.faults = { ...troubled(runSeed), unknownResult: 0.05 }
 
 /** What a write may be told: whether it was applied, where that is certain. */
 const TOLD: ReadonlyMap<string, boolean | undefined> = new Map([
@@ -27,7 +30,13 @@ async function set(client: RespClient, key: string): Promise<string> {
   }
 }
 
-test('starts, and applies what it acknowledges and nothing that it refuses', async () => {
+test('starts, and applies what it acknowledges and nothing that it refuses', () =>
+  withTestServer([], server => appliesWhatItAcknowledges(server), {
+    ...troubled(runSeed),
+    unknownResult: 0.05,
+  }))
+
+async function appliesWhatItAcknowledges(server: TestServer): Promise<void> {
   const clients = await Promise.all(Array.from({ length: 6 }, () => server.connect()))
   const replies = new Map<string, string>()
   await Promise.all(
@@ -48,6 +57,6 @@ test('starts, and applies what it acknowledges and nothing that it refuses', asy
     assert.ok(TOLD.has(reply), shown)
     assert.is(present.has(key), TOLD.get(reply) ?? present.has(key), shown)
   }
-})
+}
 
-test.run()
+tests.run()

@@ -141,7 +141,7 @@ test('refuses a data directory that another process uses', async () => {
 
 test('two members share a store, and the second outlives the first', async () => {
   await withTestServer([], first =>
-    withTestServer([`store.path=${join(first.directory, '.store')}`], async second => {
+    withTestServer(first.storeSettings, async second => {
       const [one, other] = [await first.connect(), await second.connect()]
       await one.call('ZSET', 'k', 'from the first')
       assert.is(await other.call('ZGET', 'k'), 'from the first')

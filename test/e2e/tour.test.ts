@@ -124,6 +124,7 @@ class Tour {
   #masked(answer: string): string {
     const { directory, clientPort, adminPort } = this.#server
     const asShown = answer
+      .replace(/^(Store +)FoundationDB cluster .*,/m, `$1embedded at ${DATA_DIRECTORY}/.store,`)
       .replaceAll(directory, DATA_DIRECTORY)
       .replaceAll(`127.0.0.1:${clientPort}`, `127.0.0.1:${CLIENT_PORT}`)
       .replaceAll(`127.0.0.1:${adminPort}`, `127.0.0.1:${ADMIN_PORT}`)

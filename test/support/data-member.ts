@@ -25,6 +25,8 @@ import type { Tx } from '../../ts/store/tx.js'
 import type { MaybePromise } from '../../ts/store/types.js'
 import type { Volume } from '../../ts/volume/volume.js'
 import { Volumes } from '../../ts/volume/volumes.js'
+import { storeSettings } from './cluster.js'
+import { removeData } from './store.js'
 
 /** Small segments, so that rolling over is cheap. */
 const DEFAULTS = [
@@ -62,17 +64,20 @@ export interface DataMember {
 /** A member that is the primary of all shards. @param sets `key=value` settings */
 export async function openDataMember(sets: readonly string[] = []): Promise<DataMember> {
   const directory = await mkdtemp(join(tmpdir(), 'kronotop-data-'))
-  return openIn(directory, { sets, isAlone: true })
+  return openIn(directory, { sets, place: storeSettings(sets), isAlone: true })
 }
 
 interface OpenOptions {
   readonly sets: readonly string[]
+  /** Settings that say where the store is; a joining member and a reopened one have the same. */
+  readonly place: readonly string[]
   readonly isAlone: boolean
   readonly store?: Store
 }
 
 async function openIn(directory: string, options: OpenOptions): Promise<DataMember> {
-  const { config } = loadConfig({ sets: [`data_dir=${directory}`, ...DEFAULTS, ...options.sets] })
+  const sets = [`data_dir=${directory}`, ...DEFAULTS, ...options.place, ...options.sets]
+  const { config } = loadConfig({ sets })
   const logged: Record<string, unknown>[] = []
   const log = pino({ level: 'debug' }, { write: (line: string) => logged.push(JSON.parse(line)) })
   const identity = await openIdentity(config.data_dir, config.cluster.name)
@@ -94,7 +99,6 @@ async function openIn(directory: string, options: OpenOptions): Promise<DataMemb
     await redis.stop()
     await volumes.close()
     namespaces.close()
-    if (options.isAlone) await store.close()
     identity.release()
   }
   return {
@@ -109,14 +113,19 @@ async function openIn(directory: string, options: OpenOptions): Promise<DataMemb
     },
     join: async (sets = []) => {
       const other = await mkdtemp(join(tmpdir(), 'kronotop-data-'))
-      return openIn(other, { sets, isAlone: false, store })
+      return openIn(other, { ...options, sets, isAlone: false, store })
     },
     reopen: async (sets = options.sets) => {
       await stop()
+      if (options.isAlone) await store.close()
       return openIn(directory, { ...options, sets })
     },
     close: async () => {
       await stop()
+      if (options.isAlone) {
+        await removeData(store)
+        await store.close()
+      }
       await rm(directory, { recursive: true, force: true })
     },
   }

@@ -5,6 +5,7 @@
  * Arguments: `--long` for the full number of rounds; other words select the steps and files whose
  * names contain one of them.
  */
+import { randomBytes } from 'node:crypto'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -26,9 +27,28 @@ export async function main(argv: readonly string[]): Promise<number> {
     allowPositionals: true,
   })
   if (values.long) process.env.KRONOTOP_TEST_LONG = '1'
+  process.env.KRONOTOP_TEST_RUN = randomBytes(6).toString('hex')
   killChildrenOnSignals()
-  const outcomes = await runSelected(name => isSelected(name, positionals))
-  return report(outcomes)
+  const run = () => runSelected(name => isSelected(name, positionals))
+  return report(await (process.env.KRONOTOP_TEST_CLUSTER_FILE ? onCluster(run) : run()))
+}
+
+/** Runs tests while the cluster is held; one that cannot be used is a failure by itself. */
+async function onCluster(run: () => Promise<Outcome[]>): Promise<Outcome[]> {
+  const outcomes: Outcome[] = []
+  try {
+    // Loads native code, which a run without a cluster leaves to the tests.
+    const { holdCluster } = await import('./cluster.js')
+    const release = await holdCluster()
+    outcomes.push(...(await run()))
+    await release()
+  } catch (cause) {
+    const output = String(cause)
+    const failure = { name: 'the cluster', passed: 0, failed: 1, skips: [], durationMs: 0, output }
+    outcomes.push(failure)
+    show(failure)
+  }
+  return outcomes
 }
 
 async function runSelected(selected: (name: string) => boolean): Promise<Outcome[]> {

@@ -1,6 +1,7 @@
 /** Suites whose tests share one server, started before the first and stopped after the last. */
 import { suite } from 'uvu'
 import { isLong } from './budget.js'
+import type { Faults } from './faults.js'
 import { TestServer } from './server.js'
 
 const TEST_LIMIT_MS = isLong() ? 3_000_000 : 150_000
@@ -55,12 +56,14 @@ export async function reporting<T>(server: TestServer, body: () => Promise<T>): 
   }
 }
 
-/** Runs `body` with a server of its own. */
+/** Runs `body` with a server of its own. @param faults what its store does wrong */
 export async function withTestServer(
   sets: readonly string[],
   body: (server: TestServer) => Promise<void>,
+  faults?: Faults,
 ): Promise<void> {
   const server = new TestServer(sets)
+  server.faults = faults
   try {
     await server.start()
     await reporting(server, () => limited('the test', () => body(server)))

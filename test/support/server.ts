@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { cleanCluster, rootIn, storeSettings } from './cluster.js'
 import type { Faults } from './faults.js'
 import { RespClient } from './resp-client.js'
 
@@ -43,6 +44,10 @@ export class TestServer {
   /** What its store does wrong, from the next `start` on. */
   faults: Faults | undefined
   readonly #sets: readonly string[]
+  /** Where its data is on the cluster, if tests use one. */
+  readonly #store: readonly string[]
+  /** Its directory there. */
+  readonly #root: string | undefined
   readonly #clients = new Set<RespClient>()
   #child: ChildProcess | undefined
   #exit: Promise<Exit> | undefined
@@ -52,7 +57,9 @@ export class TestServer {
 
   /** @param sets `key=value` settings */
   constructor(sets: readonly string[] = []) {
+    this.#store = storeSettings(sets)
     this.#sets = sets
+    this.#root = rootIn(this.#store)
   }
 
   /** A server that is ready. */
@@ -67,6 +74,11 @@ export class TestServer {
     return this.#output
   }
 
+  /** Settings of another server that shares the store of this one. */
+  get storeSettings(): readonly string[] {
+    return this.#root === undefined ? [`store.path=${join(this.directory, '.store')}`] : this.#store
+  }
+
   get clientPort(): number {
     return this.#clientPort
   }
@@ -78,7 +90,7 @@ export class TestServer {
   /** Starts the process, also after `stop` or `kill`, over the same directory.
    *  @throws Error  with the output, when it does not get ready */
   async start(): Promise<void> {
-    const sets = [`data_dir=${this.directory}`, ...DEFAULTS, ...this.#sets]
+    const sets = [`data_dir=${this.directory}`, ...DEFAULTS, ...this.#store, ...this.#sets]
     const argv = sets.flatMap(set => ['--set', set])
     const env = { ...process.env }
     if (this.faults !== undefined) env.KRONOTOP_TEST_FAULTS = JSON.stringify(this.faults)
@@ -148,11 +160,12 @@ export class TestServer {
     this.#clients.clear()
   }
 
-  /** Ends whatever still runs and deletes the directory. */
+  /** Ends whatever still runs and deletes its data. */
   async dispose(): Promise<void> {
     this.closeClients()
     if (this.#child !== undefined) await this.kill()
     rmSync(this.directory, { recursive: true, force: true })
+    if (this.#root !== undefined) await cleanCluster(this.#root)
   }
 
   /** Collects the output. @returns the banner, once it is complete */
@@ -182,11 +195,16 @@ export class TestServer {
 }
 
 /** Runs the server's process to its end, for starts that must fail and for `--help`.
- *  @throws Error  when it does not end in time */
+ *  @param variables  environment variables beside those of this process
+ *  @throws Error     when it does not end in time */
 export async function runServer(
   argv: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [MAIN, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [MAIN, ...argv], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...variables },
+  })
   running.add(child)
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {

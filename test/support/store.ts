@@ -1,11 +1,13 @@
-/** A real embedded store in a directory of its own, for tests. */
+/** A real store in a directory of its own, for tests. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { type Config, loadConfig } from '../../ts/config/config.js'
+import { ensureDirectory } from '../../ts/store/directory.js'
 import { Namespaces } from '../../ts/store/namespaces.js'
 import { Store } from '../../ts/store/store.js'
+import { isOnCluster, removeRoots, storeSettings } from './cluster.js'
 import { type Faults, setFaults } from './faults.js'
 
 export interface TestStore {
@@ -13,9 +15,11 @@ export interface TestStore {
   readonly config: Config
   /** What was logged, as objects. */
   readonly logged: Record<string, unknown>[]
-  /** Closes the store and opens it again over the same files. */
+  /** A prefix below which a test may write any keys. */
+  keyPrefix(): Promise<Buffer>
+  /** Closes the store and opens it again over the same data. */
   reopen(): Promise<TestStore>
-  /** Closes the store and deletes its files. */
+  /** Closes the store and deletes its data. */
   close(): Promise<void>
 }
 
@@ -30,7 +34,7 @@ export async function openTestStore(
   options: TestStoreOptions = {},
 ): Promise<TestStore> {
   const directory = await mkdtemp(join(tmpdir(), 'kronotop-store-'))
-  return openIn(directory, sets, options)
+  return openIn(directory, [...storeSettings(sets), ...sets], options)
 }
 
 async function openIn(
@@ -47,15 +51,28 @@ async function openIn(
     store,
     config,
     logged,
+    keyPrefix: () => keyPrefix(store),
     reopen: async () => {
       await store.close()
       return openIn(directory, sets, options)
     },
     close: async () => {
+      await removeData(store)
       await store.close()
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+function keyPrefix(store: Store): Promise<Buffer> {
+  const path = [...store.rootPath, 'keys of a test']
+  return store.transact(tx => ensureDirectory(tx, store.directory, path), { idempotent: true })
+}
+
+/** Removes what a test has on the cluster; data in files goes with the files. */
+export async function removeData(store: Store): Promise<void> {
+  const [root] = store.rootPath
+  if (isOnCluster && root !== undefined) await removeRoots(store, root)
 }
 
 export interface TestNamespaces extends TestStore {

@@ -118,10 +118,14 @@ const foundationdb = {
   clusterfile: path('Cluster file of a FoundationDB cluster; unset = the embedded store.'),
   fdbc: path('The libfdb_c to load for a cluster; unset = the one the system finds.'),
   fdbjava: text('Java binding.', undefined, { ignored: JVM_ONLY }),
-  apiversion: integer('FoundationDB API version.', 720, { min: 500, max: 720 }),
+  // Stamped keys are built with offsets of 4 bytes, which came with 520; the package knows 720.
+  apiversion: integer('FoundationDB API version; the client library has to support it.', 720, {
+    min: 520,
+    max: 720,
+  }),
   network_options: {
     trace: {
-      enable: path('Directory of the trace files of the client; unset = no traces.'),
+      enable: path('Existing directory for trace files of the client; unset = none.'),
       roll_size: integer('Size of one trace file.', undefined, { unit: 'bytes' }),
       max_logs_size: integer('Size of all trace files.', undefined, { unit: 'bytes' }),
       log_group: text('Log group of the trace files.'),
@@ -136,7 +140,7 @@ const foundationdb = {
       verify_peers: text('Rule that the peer certificates must satisfy.'),
     },
     client: {
-      tmp_dir: path('Directory for temporary files of the client.'),
+      tmp_dir: path('Existing directory for temporary files of the client.'),
       disable_statistics_logging: flag('Leaves statistics out of the trace files.'),
       distributed_tracer: text('Distributed tracer of the client.'),
     },

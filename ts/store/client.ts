@@ -6,7 +6,7 @@
  * that is opened chooses them.
  */
 
-import type { Database, DirectoryLayer, NetworkOptions, Subspace, Transaction } from 'foundationdb'
+import type { Database, DirectoryLayer, Subspace, Transaction } from 'foundationdb'
 import type { Config } from '../config/config.js'
 import {
   type FoundationDb,
@@ -15,10 +15,14 @@ import {
   type NativeTransaction,
   nativePath,
 } from '../native.js'
-import { StoreError } from './store-error.js'
+import { checkClusterFile, checkNetworkFiles } from './cluster-files.js'
+import { setNetworkOptions } from './network-options.js'
+import { StoreCode, StoreError } from './store-error.js'
 import type { Tx } from './tx.js'
 
-/** Found where the system's loader looks. */
+/** Ours, beside the other artifacts. */
+const EMBEDDED_LIBRARY = 'libfdb_c.so'
+/** FoundationDB's, found where the system's loader looks. */
 const INSTALLED_LIBRARY = 'libfdb_c.so'
 
 export interface OpenedDatabase {
@@ -39,17 +43,21 @@ let foundationDb: FoundationDb | undefined
 
 /**
  * Opens the database that the configuration names. The directory of an embedded store exists.
- * @throws Error one line for the operator: no client library, a store in use, a bad cluster file
+ * @throws Error one line for the operator: no client library or one that refuses a setting, a store
+ *         in use, a bad cluster file
  */
 export function openDatabase(config: Config): OpenedDatabase {
-  const place = config.foundationdb.clusterfile ?? config.store.path
+  const { clusterfile } = config.foundationdb
+  const place = clusterfile ?? config.store.path
   const { fdb } = useClient(config)
+  if (clusterfile !== undefined) checkClusterFile(clusterfile)
   try {
     const db = fdb.open(place) as Database
     return { native: db._db as NativeDatabase, db, directory: fdb.directory }
   } catch (cause) {
     const reason = cause instanceof StoreError ? cause.description : String(cause)
-    throw new Error(`cannot open the store at ${place}: ${reason}`, { cause })
+    const what = clusterfile === undefined ? 'store at' : 'FoundationDB cluster of'
+    throw new Error(`cannot open the ${what} ${place}: ${reason}`, { cause })
   }
 }
 
@@ -81,12 +89,17 @@ export function openTransactionCount(): number {
 
 function useClient(config: Config): FoundationDb {
   if (foundationDb !== undefined) return foundationDb
-  const { clusterfile, fdbc, apiversion } = config.foundationdb
+  const { clusterfile, fdbc, apiversion, network_options: options } = config.foundationdb
   const loaded = loadFoundationDb(StoreError)
-  if (clusterfile === undefined) loaded.client.loadLibrary(nativePath('libfdb_c.so'))
-  else loadInstalled(loaded, fdbc ?? INSTALLED_LIBRARY)
-  loaded.fdb.setAPIVersion(apiversion)
-  loaded.fdb.configNetwork(networkOptions(config))
+  const installed = fdbc ?? INSTALLED_LIBRARY
+  if (clusterfile === undefined) {
+    loaded.client.loadLibrary(nativePath(EMBEDDED_LIBRARY))
+  } else {
+    loadInstalled(loaded, installed)
+    checkNetworkFiles(options)
+  }
+  selectApiVersion(loaded, apiversion, clusterfile === undefined ? EMBEDDED_LIBRARY : installed)
+  setNetworkOptions(loaded.client, options)
   foundationDb = loaded
   return loaded
 }
@@ -95,33 +108,26 @@ function loadInstalled({ client }: FoundationDb, library: string): void {
   try {
     client.loadLibrary(library)
   } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
     throw new Error(
-      `cannot load ${library}: foundationdb.clusterfile needs the FoundationDB client; ` +
-        'install it, or set foundationdb.fdbc to its libfdb_c',
+      `cannot load FoundationDB's client library ${library}, which foundationdb.clusterfile ` +
+        `needs (${reason}): install the package foundationdb-clients, which is on the releases ` +
+        'page of FoundationDB, or set foundationdb.fdbc to a libfdb_c.so',
       { cause },
     )
   }
 }
 
-/** The settings below `foundationdb.network_options` that are present, in the package's words. */
-function networkOptions(config: Config): NetworkOptions {
-  const { trace, tls, client } = config.foundationdb.network_options
-  const named = {
-    trace_enable: trace.enable,
-    trace_roll_size: trace.roll_size,
-    trace_max_logs_size: trace.max_logs_size,
-    trace_log_group: trace.log_group,
-    trace_format: trace.format,
-    trace_file_identifier: trace.file_identifier,
-    TLS_cert_path: tls.cert_path,
-    TLS_key_path: tls.key_path,
-    TLS_ca_path: tls.ca_path,
-    TLS_password: tls.password,
-    TLS_verify_peers: tls.verify_peers && Buffer.from(tls.verify_peers),
-    client_tmp_dir: client.tmp_dir,
-    disable_client_statistics_logging: client.disable_statistics_logging || undefined,
-    distributed_client_tracer: client.distributed_tracer,
+function selectApiVersion({ client, fdb }: FoundationDb, version: number, library: string): void {
+  try {
+    fdb.setAPIVersion(version)
+  } catch (cause) {
+    if (!(cause instanceof StoreError)) throw cause
+    const newest = client.maxApiVersion()
+    const reason =
+      cause.code === StoreCode.apiVersionNotSupported && version > newest
+        ? `${library} supports versions up to ${newest}`
+        : `${library} refuses it: ${cause.description}`
+    throw new Error(`setting foundationdb.apiversion: cannot be ${version}: ${reason}`, { cause })
   }
-  const present = Object.entries(named).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(present)
 }

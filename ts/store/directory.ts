@@ -38,8 +38,9 @@ export function findChild(
   return tx.get(withTupleItem(childrenPrefix(parent), TupleType.text, Buffer.from(name)), snapshot)
 }
 
-/** Names of a directory's children, in byte order; adds no read conflicts. */
-export function childNames(tx: Tx, parent: Buffer): MaybePromise<string[]> {
+/** Names of a directory's children, in byte order; adds no read conflicts.
+ *  @param parent its prefix; absent = the root */
+export function childNames(tx: Tx, parent: Buffer = ROOT): MaybePromise<string[]> {
   const prefix = childrenPrefix(parent)
   const { begin, end } = prefixRange(prefix)
   return andThen(tx.getRangeAll(begin, end, { snapshot: true }), range => {

@@ -19,6 +19,7 @@ export const StoreCode = {
   rangeLimitsInvalid: 2012,
   usedDuringCommit: 2017,
   noCommitVersion: 2021,
+  apiVersionNotSupported: 2203,
 } as const
 
 /** FoundationDB code -> prefix and message of the reply. */

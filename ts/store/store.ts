@@ -17,6 +17,11 @@ import type { MaybePromise, Watch } from './types.js'
 const RETRIES_DEFAULT = 100
 const TIMED_OUT_DELAY_MS = 100
 const RECENT_VERSION_MS = 1000
+/** How long a start waits for the first answer of a cluster, which has none for being down. */
+const REACH_LIMIT_MS = 10_000
+const NO_ANSWER =
+  `no answer within ${REACH_LIMIT_MS / 1000} s; check that it runs and is configured, that this ` +
+  'host reaches its coordinators, and that client library and servers have the same version'
 
 /** After these the transaction may have been applied all the same. */
 const MAYBE_COMMITTED: ReadonlySet<number> = new Set([
@@ -54,15 +59,42 @@ export class Store {
 
   /**
    * Opens the embedded store at `store.path` (made when absent), or the cluster that
-   * `foundationdb.clusterfile` names.
+   * `foundationdb.clusterfile` names, and waits until that answers.
    * @throws Error one line for the operator
    */
   static async open(config: Config, log: Logger): Promise<Store> {
     useErrorNames(config.compat.error_names)
-    if (config.foundationdb.clusterfile === undefined) {
-      await makeDirectory(config.store.path, 'store.path')
+    const { clusterfile } = config.foundationdb
+    if (clusterfile === undefined) await makeDirectory(config.store.path, 'store.path')
+    const store = new Store(openDatabase(config), config, log)
+    if (clusterfile === undefined) return store
+    try {
+      await store.#reach(clusterfile)
+      return store
+    } catch (cause) {
+      await store.close()
+      throw cause
     }
-    return new Store(openDatabase(config), config, log)
+  }
+
+  /** A cluster that cannot be reached never answers, and its client waits without end. */
+  async #reach(clusterfile: string): Promise<void> {
+    const tx = this.begin()
+    const limit = new AbortController()
+    try {
+      const answered = Promise.resolve(tx.readVersion()).then(() => true)
+      const late = sleep(REACH_LIMIT_MS, false, { signal: limit.signal })
+      late.catch(() => {
+        // The answer came first.
+      })
+      if (!(await Promise.race([answered, late]))) throw new Error(NO_ANSWER)
+    } catch (cause) {
+      const reason = cause instanceof StoreError ? cause.description : (cause as Error).message
+      throw new Error(`cannot use the FoundationDB cluster of ${clusterfile}: ${reason}`, { cause })
+    } finally {
+      limit.abort()
+      tx.cancel()
+    }
   }
 
   /** Native transactions of this process that nobody ended yet: shows leaks. */

@@ -32,6 +32,8 @@ export type VolumeStatus = (typeof VOLUME_STATUSES)[number]
 
 /** Largest body, in bytes. */
 export const ENTRY_LIMIT_BYTES = 16_777_216
+/** Segments whose counters are read at the same time. */
+const DESCRIBED_AT_A_TIME = 100
 
 export interface SegmentDescription {
   readonly size: number
@@ -225,8 +227,13 @@ export class Volume implements WritableVolume {
   async describe(): Promise<Map<number, SegmentDescription>> {
     return await this.#store.transact(async tx => {
       const described = new Map<number, SegmentDescription>()
-      for (const { segment, tail } of await this.#segments(tx)) {
-        described.set(segment, await this.#describeSegment(tx, segment, tail))
+      const segments = await this.#segments(tx)
+      // One after the other, the reads would outlast their transaction on a cluster.
+      for (let from = 0; from < segments.length; from += DESCRIBED_AT_A_TIME) {
+        const some = segments.slice(from, from + DESCRIBED_AT_A_TIME)
+        const reads = some.map(({ segment, tail }) => this.#describeSegment(tx, segment, tail))
+        const descriptions = await Promise.all(reads)
+        for (const [i, { segment }] of some.entries()) described.set(segment, descriptions[i]!)
       }
       return described
     })

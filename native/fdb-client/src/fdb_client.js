@@ -323,6 +323,7 @@
 
   return {
     loadLibrary: native.loadLibrary,
+    maxApiVersion: native.maxApiVersion,
     closeAfterRetryLoop,
     openTransactionCount: native.openTransactionCount,
 

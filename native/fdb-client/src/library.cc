@@ -22,8 +22,16 @@ void loadLibrary(const std::string& path) {
     const char* reason = dlerror();
     throw std::runtime_error(reason != nullptr ? reason : "cannot load " + path);
   }
+#define KRONOTOP_REQUIRE(member, ...)                                                       \
+  if (dlsym(handle, fdb.member.name()) == nullptr) {                                        \
+    throw std::runtime_error(path + " is no libfdb_c of 6.1 or later: it has no " +        \
+                             fdb.member.name());                                            \
+  }
+  KRONOTOP_FDB_FUNCTIONS(KRONOTOP_REQUIRE)
+#undef KRONOTOP_REQUIRE
 #define KRONOTOP_BIND(member, ...) fdb.member.bind(dlsym(handle, fdb.member.name()));
   KRONOTOP_FDB_FUNCTIONS(KRONOTOP_BIND)
+  KRONOTOP_FDB_LATER_FUNCTIONS(KRONOTOP_BIND)
 #undef KRONOTOP_BIND
   fdb.last_error.bind(dlsym(handle, fdb.last_error.name()));
   fdb.get_packed.bind(dlsym(handle, fdb.get_packed.name()));

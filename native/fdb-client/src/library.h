@@ -31,7 +31,7 @@ static_assert(sizeof(FDBKey) == 12 && sizeof(FDBKeyValue) == 24, "layout of the 
 
 namespace kronotop {
 
-// One looked-up function. A name that the library lacks is an error only when it is called.
+// One looked-up function. One that the library lacks throws when it is called.
 template <typename Signature>
 class Entry;
 
@@ -58,10 +58,12 @@ class Entry<Result(Args...)> {
   Result (*target_)(Args...) = nullptr;
 };
 
-// X(member, signature): the exported name is "fdb_" + member.
+// X(member, signature): the exported name is "fdb_" + member. A library without one of the first
+// list is no libfdb_c that can be used; those of the second list came with later versions.
 #define KRONOTOP_FDB_FUNCTIONS(X)                                                                 \
   X(get_error, const char*(fdb_error_t))                                                          \
   X(error_predicate, fdb_bool_t(int, fdb_error_t))                                                \
+  X(get_max_api_version, int())                                                                   \
   X(select_api_version_impl, fdb_error_t(int, int))                                               \
   X(network_set_option, fdb_error_t(int, const uint8_t*, int))                                    \
   X(setup_network, fdb_error_t())                                                                 \
@@ -84,11 +86,6 @@ class Entry<Result(Args...)> {
     FDBFuture*(FDBTransaction*, const uint8_t*, int, fdb_bool_t, int, const uint8_t*, int,        \
                fdb_bool_t, int, int, int, int, int, fdb_bool_t, fdb_bool_t))                      \
   X(transaction_get_addresses_for_key, FDBFuture*(FDBTransaction*, const uint8_t*, int))          \
-  X(transaction_get_estimated_range_size_bytes,                                                   \
-    FDBFuture*(FDBTransaction*, const uint8_t*, int, const uint8_t*, int))                        \
-  X(transaction_get_range_split_points,                                                           \
-    FDBFuture*(FDBTransaction*, const uint8_t*, int, const uint8_t*, int, int64_t))               \
-  X(transaction_get_approximate_size, FDBFuture*(FDBTransaction*))                                \
   X(transaction_set, void(FDBTransaction*, const uint8_t*, int, const uint8_t*, int))             \
   X(transaction_clear, void(FDBTransaction*, const uint8_t*, int))                                \
   X(transaction_clear_range, void(FDBTransaction*, const uint8_t*, int, const uint8_t*, int))     \
@@ -110,12 +107,20 @@ class Entry<Result(Args...)> {
   X(future_get_key, fdb_error_t(FDBFuture*, const uint8_t**, int*))                               \
   X(future_get_value, fdb_error_t(FDBFuture*, fdb_bool_t*, const uint8_t**, int*))                \
   X(future_get_keyvalue_array, fdb_error_t(FDBFuture*, const FDBKeyValue**, int*, fdb_bool_t*))   \
-  X(future_get_key_array, fdb_error_t(FDBFuture*, const FDBKey**, int*))                          \
   X(future_get_string_array, fdb_error_t(FDBFuture*, const char***, int*))
+
+#define KRONOTOP_FDB_LATER_FUNCTIONS(X)                                                           \
+  X(transaction_get_estimated_range_size_bytes,                                                   \
+    FDBFuture*(FDBTransaction*, const uint8_t*, int, const uint8_t*, int))                        \
+  X(transaction_get_range_split_points,                                                           \
+    FDBFuture*(FDBTransaction*, const uint8_t*, int, const uint8_t*, int, int64_t))               \
+  X(transaction_get_approximate_size, FDBFuture*(FDBTransaction*))                                \
+  X(future_get_key_array, fdb_error_t(FDBFuture*, const FDBKey**, int*))
 
 struct Library {
 #define KRONOTOP_ENTRY(member, ...) Entry<__VA_ARGS__> member{"fdb_" #member};
   KRONOTOP_FDB_FUNCTIONS(KRONOTOP_ENTRY)
+  KRONOTOP_FDB_LATER_FUNCTIONS(KRONOTOP_ENTRY)
 #undef KRONOTOP_ENTRY
   // Only in our own libfdb_c: why the last create_database on this thread failed, in words; and
   // the pairs of a range as one packed buffer (data, length, count, more).
@@ -127,7 +132,8 @@ struct Library {
 extern Library fdb;
 
 // Fills the table from the shared library at `path`. Loading the same path again is no error
-// (each worker thread loads the addon anew); throws std::runtime_error otherwise.
+// (each worker thread loads the addon anew). Throws std::runtime_error when the library cannot be
+// loaded, is no libfdb_c, or another one is loaded already.
 void loadLibrary(const std::string& path);
 
 }  // namespace kronotop

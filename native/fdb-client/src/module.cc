@@ -25,6 +25,10 @@ void useSlab(const Info& info) {
   Client::of(info).slab.use(info[0].As<Napi::Buffer<uint8_t>>());
 }
 
+Napi::Value maxApiVersion(const Info& info) {
+  return Napi::Number::New(info.Env(), fdb.get_max_api_version());
+}
+
 void selectApiVersion(const Info& info) {
   check(Client::of(info), network::selectApiVersion(toInt(info[0]), toInt(info[1])));
 }
@@ -103,6 +107,7 @@ Napi::Object nativeFunctions(Client& client) {
   add<load>(client, native, "loadLibrary");
   add<setErrorClass>(client, native, "setErrorClass");
   add<useSlab>(client, native, "useSlab");
+  add<maxApiVersion>(client, native, "maxApiVersion");
   add<selectApiVersion>(client, native, "selectApiVersion");
   add<setNetworkOption>(client, native, "setNetworkOption");
   add<startNetwork>(client, native, "startNetwork");

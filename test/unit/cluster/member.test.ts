@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert'
 import { Cluster } from '../../../ts/cluster/cluster.js'
 import { openIdentity } from '../../../ts/cluster/identity.js'
 import { addressText, processIdText } from '../../../ts/cluster/member.js'
+import type { Config } from '../../../ts/config/config.js'
 import { openClusterDirectory } from '../../../ts/store/directory.js'
 import { property } from '../../support/budget.js'
 import { openDataMember } from '../../support/data-member.js'
@@ -120,6 +121,25 @@ test('heartbeats are counted at once and at every interval', async () => {
   }
   assert.ok(beats() >= before + 2n)
   await member.close()
+})
+
+test('a member that beats elsewhere is not started again on a FoundationDB cluster', async () => {
+  const beating = await openDataMember([
+    'cluster.heartbeat.interval=1',
+    'cluster.heartbeat.maximum_silent_period=2',
+  ])
+  const { store, cluster, config: own } = beating
+  const config: Config = {
+    ...own,
+    foundationdb: { ...own.foundationdb, clusterfile: '/etc/foundationdb/fdb.cluster' },
+    cluster: { ...own.cluster, force_initialization: false },
+  }
+  const identity = { memberId: cluster.memberId, directory: '', release() {} }
+  const log = pino({ level: 'silent' })
+  const twin = await Cluster.open({ store, config, identity, log })
+  const message = await messageOf(() => twin.claim())
+  assert.is(message, `A member is already running with this id: ${cluster.memberId}`)
+  await beating.close()
 })
 
 test('a layout of another version stops the start', async () => {

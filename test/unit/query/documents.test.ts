@@ -266,13 +266,18 @@ test('a removed or missing bucket is told to every reader', async () => {
   )
 })
 
+/** A key that nothing else uses, among those of this test. */
+function unrelated(): Buffer {
+  return Buffer.concat([member.namespace.prefix, Buffer.of(0x7f)])
+}
+
 test('a snapshot read does not conflict with what it read', async () => {
   await insert({ _id: A })
   for (const snapshot of [true, false]) {
     const tx = member.store.begin()
     const cursor = makeCursor(member, {}, { snapshot })
     await member.documents.read(tx, cursor, { format: 'json', planned() {} })
-    tx.set(Buffer.from('unrelated'), Buffer.from('x'))
+    tx.set(unrelated(), Buffer.from('x'))
     await insert({})
     const error = await errorOf(() => tx.commit())
     if (snapshot) assert.is(error, 'no error')
@@ -287,7 +292,7 @@ test('a read of a few documents conflicts only with those', async () => {
     format: 'json',
     planned() {},
   })
-  tx.set(Buffer.from('unrelated'), Buffer.from('x'))
+  tx.set(unrelated(), Buffer.from('x'))
   const cursor = makeCursor(member, { _id: B }, { kind: 'DELETE' })
   await once(member.store, other => remove(other, cursor))
   assert.is(await errorOf(() => tx.commit()), 'no error')

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { test } from 'uvu'
+import * as uvu from 'uvu'
 import * as assert from 'uvu/assert'
 import { Context } from '../../../ts/server/context.js'
 import { Registry } from '../../../ts/server/registry.js'
@@ -7,10 +7,12 @@ import type { Store } from '../../../ts/store/store.js'
 import { StoreError } from '../../../ts/store/store-error.js'
 import type { Tx } from '../../../ts/store/tx.js'
 import { seed } from '../../support/budget.js'
+import { embeddedOnly } from '../../support/cluster.js'
 import { type Faults, setFaults, troubled } from '../../support/faults.js'
 import { openTestNamespaces, openTestStore, type TestStore } from '../../support/store.js'
 import { fakeServices } from '../server/harness.js'
 
+const test = embeddedOnly(uvu.test, 'a cluster has no fault mode')
 const counter = Buffer.from('counter')
 const runSeed = seed()
 
@@ -185,4 +187,4 @@ test('a late read that is given up takes nothing down', () =>
     await new Promise(setImmediate)
   }))
 
-test.run()
+uvu.test.run()

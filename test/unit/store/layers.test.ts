@@ -1,11 +1,8 @@
-/** The layers of npm `foundationdb` over our native client and the embedded store. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+/** The layers of npm `foundationdb` over our native client. */
 import type { Transaction } from 'foundationdb'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { loadFoundationDb, nativePath } from '../../../ts/native.js'
+import { openClientArea } from '../../support/client-area.js'
 
 class FdbError extends Error {
   readonly code: number
@@ -15,18 +12,16 @@ class FdbError extends Error {
   }
 }
 
-const place = mkdtempSync(join(tmpdir(), 'kronotop-layers-'))
-const { client, fdb } = loadFoundationDb(FdbError)
-client.loadLibrary(nativePath('libfdb_c.so'))
-fdb.setAPIVersion(720)
-const db = fdb.open(place)
-const { directory, tuple, encoders } = fdb
+const area = await openClientArea(FdbError)
+const { fdb, db, prefix: areaPrefix } = area
+const { tuple, encoders } = fdb
+const directory = new fdb.DirectoryLayer({
+  nodeSubspace: fdb.root.at(Buffer.concat([areaPrefix, Buffer.of(0xfe)])),
+  contentSubspace: fdb.root.at(areaPrefix),
+})
 const tuples = db.at('tuples/').withKeyEncoding(tuple).withValueEncoding(encoders.json)
 
-test.after(() => {
-  db.close()
-  rmSync(place, { recursive: true, force: true })
-})
+test.after(() => area.close())
 
 /** Code that `action` rejects with; undefined when it succeeds. */
 async function codeOf(action: () => Promise<unknown>): Promise<number | undefined> {
@@ -109,7 +104,7 @@ test('gives 200 directories made at once short prefixes of their own', async () 
   )
   const prefixes = made.map(({ content }) => content.prefix)
   assert.is(new Set(prefixes.map(prefix => prefix.toString('hex'))).size, 200)
-  assert.ok(prefixes.every(prefix => prefix.length <= 4))
+  assert.ok(prefixes.every(({ length }) => length - areaPrefix.length <= 4))
   const pairs = prefixes.flatMap(a => prefixes.filter(b => a !== b && a.indexOf(b) === 0))
   assert.equal(pairs, [])
   assert.is((await names(['many'])).length, 200)
@@ -254,19 +249,21 @@ test('runs a body again after a conflict, with nothing left of the first run', a
 
 test('does not run a body again after an error that a retry cannot help', async () => {
   let runs = 0
-  const failing = (body: (tn: Transaction) => Promise<void>) => () =>
-    db.doTn(async tn => {
-      runs++
-      tn.set('failed', 'x')
-      await body(tn)
-    })
+  const failing =
+    (body: (tn: Transaction) => Promise<void>, space = db) =>
+    () =>
+      space.doTn(async tn => {
+        runs++
+        tn.set('failed', 'x')
+        await body(tn)
+      })
   const own = await failing(async () => {
     throw new TypeError('own')
   })().catch((error: unknown) => error)
   assert.instance(own, TypeError)
   assert.is(await codeOf(failing(async tn => tn.set(Buffer.alloc(10_001), 'x'))), 2102)
   assert.is(await codeOf(failing(async tn => tn.set('long', Buffer.alloc(100_001)))), 2103)
-  assert.is(await codeOf(failing(async tn => tn.set(Buffer.from([255, 1]), 'x'))), 2004)
+  assert.is(await codeOf(failing(async tn => tn.set(Buffer.of(255, 1), 'x'), area.whole)), 2004)
   assert.is(runs, 4)
   assert.is(await db.get('failed'), undefined)
 })

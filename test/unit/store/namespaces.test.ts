@@ -79,7 +79,8 @@ test('makes missing parents, which are complete namespaces', async () => {
 })
 
 test('keeps stores apart that share a database under different roots', async () => {
-  const config = { ...opened.config, directory: { root: 'elsewhere' } }
+  const root = `${opened.config.directory.root ?? ''} elsewhere`
+  const config = { ...opened.config, directory: { root } }
   const isolated = await Store.open(config, silent)
   const other = await Namespaces.open(isolated, config, silent)
   await other.create('theirs')
@@ -208,7 +209,7 @@ test('forgets cached look-ups when a member changed something', async () => {
 test('agrees with the directory layer about every directory', async () => {
   await namespaces.create('x.y')
   const { prefix } = await namespaces.resolve('x.y')
-  const path = clusterPath('development', 'namespaces', 'x', 'y')
+  const path = [...store.rootPath, ...clusterPath('development', 'namespaces', 'x', 'y')]
   const directory = await store.directory.open(store.db, path)
   assert.equal(directory.content.prefix, prefix)
   await store.directory.create(store.db, [...path, 'made by the layer'])

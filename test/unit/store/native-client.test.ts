@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { loadFoundationDb, type NativeTransaction, nativePath } from '../../../ts/native.js'
+import type { NativeTransaction } from '../../../ts/native.js'
+import { openClientArea } from '../../support/client-area.js'
+import { embeddedOnly } from '../../support/cluster.js'
 
 class FdbError extends Error {
   readonly code: number
@@ -15,17 +17,14 @@ class FdbError extends Error {
   }
 }
 
-const directory = mkdtempSync(join(tmpdir(), 'kronotop-client-'))
-const { client, fdb } = loadFoundationDb(FdbError)
-client.loadLibrary(nativePath('libfdb_c.so'))
-fdb.setAPIVersion(720)
-const db = fdb.open(directory)
-const native = client.createDatabase(directory)
+const area = await openClientArea(FdbError)
+const { client, fdb, db, place } = area
+const native = client.createDatabase(place)
+const embedded = embeddedOnly(test, 'it is about the embedded store')
 
-test.after(() => {
+test.after(async () => {
   native.close()
-  db.close()
-  rmSync(directory, { recursive: true, force: true })
+  await area.close()
 })
 
 /** Runs `body` in a transaction of its own and closes it. */
@@ -38,7 +37,8 @@ async function within<T>(body: (tx: NativeTransaction) => T | Promise<T>): Promi
   }
 }
 
-const key = (name: string): Buffer => Buffer.from(name)
+const bytes = (text: string): Buffer => Buffer.from(text)
+const key = (name: string): Buffer => Buffer.concat([area.prefix, bytes(name)])
 
 /** Error code that `action` throws or rejects with; undefined when it succeeds. */
 async function codeOf(action: () => unknown): Promise<number | undefined> {
@@ -95,18 +95,18 @@ test('retries conflicts until every increment counts', async () => {
 })
 
 test('carries the directory layer', async () => {
-  const names = await db.doTn(async tn => {
-    await fdb.directory.createOrOpen(tn, ['app', 'users'])
-    await fdb.directory.createOrOpen(tn, ['app', 'orders'])
-    return fdb.directory.listAll(tn, ['app'])
+  const names = await area.whole.doTn(async tn => {
+    await fdb.directory.createOrOpen(tn, [area.root, 'users'])
+    await fdb.directory.createOrOpen(tn, [area.root, 'orders'])
+    return fdb.directory.listAll(tn, [area.root])
   })
   assert.equal(names.map(String).sort(), ['orders', 'users'])
 })
 
-test('answers directly, without a promise', () =>
+embedded('answers directly, without a promise', () =>
   within(async tx => {
-    tx.set(key('now/a'), key('1'))
-    tx.set(key('now/b'), key(''))
+    tx.set(key('now/a'), bytes('1'))
+    tx.set(key('now/b'), bytes(''))
     const a = tx.getNow(key('now/a'), false)
     assert.ok(Buffer.isBuffer(a))
     assert.is(tx.getNow(key('now/none'), false), undefined)
@@ -115,8 +115,9 @@ test('answers directly, without a promise', () =>
     assert.is(typeof tx.getReadVersionNow(), 'bigint')
     await tx.commit()
     assert.ok(tx.commitVersion() > 0n)
-    assert.equal(a, key('1'), 'later results leave earlier ones as they are')
-  }))
+    assert.equal(a, bytes('1'), 'later results leave earlier ones as they are')
+  }),
+)
 
 test('packs ranges, small ones and large ones', () =>
   within(async tx => {
@@ -134,7 +135,7 @@ test('packs ranges, small ones and large ones', () =>
         const keyLength = range.data.readUInt32LE(at)
         const valueLength = range.data.readUInt32LE(at + 4)
         const value = at + 8 + keyLength
-        assert.is(range.data.toString('latin1', at + 8, value), `${name}/${i + 10}`)
+        assert.equal(range.data.subarray(at + 8, value), key(`${name}/${i + 10}`))
         assert.equal(range.data.subarray(value, value + valueLength), Buffer.alloc(size, i + 1))
         at = value + valueLength
       }
@@ -143,23 +144,25 @@ test('packs ranges, small ones and large ones', () =>
     tx.cancel()
   }))
 
-test('answers long reads later, with the same values', () =>
+embedded('answers long reads later, with the same values', () =>
   within(async tx => {
     for (let i = 1000; i < 3000; i++) tx.set(key(`long/${i}`), Buffer.alloc(91))
     const [begin, end] = [key('long/'), key('long0')]
     const pending = tx.getRangePacked(begin, false, 1, end, false, 1, 5000, 0, 0, 1, false, false)
     assert.instance(pending, Promise)
     const range = await pending
-    assert.equal([range.count, range.data.length], [2000, 2000 * 108])
+    const keyBytes = begin.length + 4
+    assert.equal([range.count, range.data.length], [2000, 2000 * (8 + keyBytes + 91)])
     const pairs = await tx.getRange(begin, false, 1, end, false, 1, 5000, 0, 0, 1, false, true)
-    assert.is(pairs.results[0]![0].toString(), 'long/2999')
-    assert.is(await tx.getEstimatedRangeSizeBytes(begin, end), 2000 * 100)
+    assert.equal(pairs.results[0]![0], key('long/2999'))
+    assert.is(await tx.getEstimatedRangeSizeBytes(begin, end), 2000 * (keyBytes + 91))
     const points = await tx.getRangeSplitPoints(begin, end, 50_000)
     assert.equal([points[0], points.at(-1), points.length > 3], [begin, end, true])
     tx.cancel()
-  }))
+  }),
+)
 
-test('keeps every result when thousands share buffers', () =>
+embedded('keeps every result when thousands share buffers', () =>
   within(async tx => {
     for (let i = 0; i < 100; i++) tx.set(key(`many/${i}`), Buffer.alloc(i * 20, i))
     const results = Array.from({ length: 3000 }, (_, i) => tx.getNow(key(`many/${i % 100}`), true))
@@ -167,15 +170,16 @@ test('keeps every result when thousands share buffers', () =>
       assert.equal(result, Buffer.alloc((i % 100) * 20, i % 100))
     }
     tx.cancel()
-  }))
+  }),
+)
 
 test('reports a conflict with its code, and read-only commits as such', async () => {
   await within(tx =>
     within(async other => {
       await tx.get(key('conflict'), false)
-      other.set(key('conflict'), key('theirs'))
+      other.set(key('conflict'), bytes('theirs'))
       await other.commit()
-      tx.set(key('mine'), key('x'))
+      tx.set(key('mine'), bytes('x'))
       assert.is(await codeOf(() => tx.commit()), 1020)
       await tx.onError(1020)
       await tx.get(key('conflict'), false)
@@ -187,7 +191,7 @@ test('reports a conflict with its code, and read-only commits as such', async ()
 
 test('surfaces a write that failed at the next read and at the commit', () =>
   within(async tx => {
-    tx.set(Buffer.alloc(20_000), key('x'))
+    tx.set(Buffer.alloc(20_000), bytes('x'))
     assert.is(await codeOf(() => tx.get(key('any'), false)), 2102)
     assert.is(await codeOf(() => tx.commit()), 2102)
     assert.is(await codeOf(() => tx.onError(2102)), 2102)
@@ -222,7 +226,7 @@ test('calls back instead of promising', async () => {
       tn.get('callback', (error, result) => (error ? reject(error) : resolve(result)))
     })
   })
-  assert.equal(value, key('x'))
+  assert.equal(value, bytes('x'))
 })
 
 test('accepts options and refuses unknown ones', () =>
@@ -248,21 +252,22 @@ test('leaves no native transaction behind', async () => {
   assert.is(client.openTransactionCount(), 0)
 })
 
-test('tells why a database cannot be opened', () => {
-  const file = join(directory, 'fdb.cluster')
+embedded('tells why a database cannot be opened', () => {
+  const file = join(place, 'fdb.cluster')
   writeFileSync(file, 'a:b@127.0.0.1:4500')
   assert.throws(() => client.createDatabase(file), /fdb\.cluster is a cluster file/)
-  assert.throws(() => client.createDatabase(join(directory, 'none')), /none cannot be opened/)
+  assert.throws(() => client.createDatabase(join(place, 'none')), /none cannot be opened/)
 })
 
 /** Runs a script with an open database `db` in a process of its own; returns what it printed. */
 function runScript(body: string, store?: string): { status: number | null; printed: string } {
   const own = store ?? mkdtempSync(join(tmpdir(), 'kronotop-client-'))
+  const library = store === undefined ? `nativePath('libfdb_c.so')` : JSON.stringify(area.library)
   const nativeModule = JSON.stringify(new URL('../../../ts/native.js', import.meta.url).href)
   const script = `
     import { loadFoundationDb, nativePath } from ${nativeModule}
     const { client, fdb } = loadFoundationDb(class extends Error {})
-    client.loadLibrary(nativePath('libfdb_c.so'))
+    client.loadLibrary(${library})
     fdb.setAPIVersion(720)
     const directory = ${JSON.stringify(own)}
     const db = fdb.open(directory)
@@ -273,13 +278,14 @@ function runScript(body: string, store?: string): { status: number | null; print
   return { status, printed: `${stdout}${stderr}`.trim() }
 }
 
-test('a second process uses the store through this one', async () => {
+test('a second process uses the same store', async () => {
   await db.set('shared', 'ours')
   const body = `
-    const read = await db.get('shared')
-    await db.set('shared', 'theirs')
+    const area = db.at(Buffer.from('${area.prefix.toString('hex')}', 'hex'))
+    const read = await area.get('shared')
+    await area.set('shared', 'theirs')
     console.log(String(read))`
-  assert.equal(runScript(body, directory), { status: 0, printed: 'ours' })
+  assert.equal(runScript(body, place), { status: 0, printed: 'ours' })
   assert.is(String(await db.get('shared')), 'theirs')
 })
 

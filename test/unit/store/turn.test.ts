@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { yieldTurn } from '../../../ts/store/turn.js'
+import { embeddedOnly } from '../../support/cluster.js'
 import { openTestStore } from '../../support/store.js'
 
 const AWAITS = 200_000
@@ -24,7 +25,9 @@ test('lets timers run during a long loop of values that are there at once', asyn
   assert.ok(ticks > 5, `${ticks} ticks`)
 })
 
-test('lets timers run during a long loop of read-only transactions', async () => {
+const atOnce = embeddedOnly(test, 'a cluster answers over its network')
+
+atOnce('lets timers run during a long loop of read-only transactions', async () => {
   const { store, close } = await openTestStore()
   const key = Buffer.from('absent')
   let found = 0

@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { prefixRange } from '../../../ts/store/keyspace.js'
 import { unpack } from '../../../ts/store/packed-range.js'
 import type { Store } from '../../../ts/store/store.js'
 import type { StoreError } from '../../../ts/store/store-error.js'
@@ -15,25 +16,31 @@ import {
   StreamingMode,
   TxOption,
 } from '../../../ts/store/types.js'
+import { embeddedOnly } from '../../support/cluster.js'
 import { openTestStore, type TestStore } from '../../support/store.js'
 
 let opened: TestStore
 let store: Store
+/** What all keys here begin with: `b('k')` is a key, `bytes('v')` a value. */
+let prefix: Buffer
 
 test.before(async () => {
   opened = await openTestStore()
   ;({ store } = opened)
+  prefix = await opened.keyPrefix()
 })
 test.before.each(async () => {
-  await store.transact(tx => tx.clearRange(Buffer.alloc(0), Buffer.of(0xff)))
+  const { begin, end } = prefixRange(prefix)
+  await store.transact(tx => tx.clearRange(begin, end))
 })
 test.after(() => opened.close())
 
-const b = (text: string): Buffer => Buffer.from(text)
+const bytes = (text: string): Buffer => Buffer.from(text)
+const b = (text: string): Buffer => Buffer.concat([prefix, bytes(text)])
 
 async function put(...keys: string[]): Promise<void> {
   await store.transact(tx => {
-    for (const key of keys) tx.set(b(key), b(`value of ${key}`))
+    for (const key of keys) tx.set(b(key), bytes(`value of ${key}`))
   })
 }
 
@@ -41,8 +48,13 @@ async function read(key: string): Promise<string | undefined> {
   return (await store.transact(tx => tx.get(b(key))))?.toString()
 }
 
+/** A key without the prefix. */
+function nameOf(key: Buffer): string {
+  return key.subarray(prefix.length).toString()
+}
+
 function keysOf(range: PackedRange): string {
-  return [...unpack(range)].map(({ key }) => key.toString()).join(' ')
+  return [...unpack(range)].map(({ key }) => nameOf(key)).join(' ')
 }
 
 /** The code of the error that `body` throws or rejects with. */
@@ -55,7 +67,7 @@ async function codeOf(body: () => MaybePromise<unknown>): Promise<number | undef
   }
 }
 
-test('answers reads at once', () => {
+embeddedOnly(test, 'a cluster answers over its network')('answers reads at once', () => {
   const tx = store.begin()
   assert.is(tx.get(b('absent')), undefined)
   assert.not.instance(tx.readVersion(), Promise)
@@ -65,7 +77,7 @@ test('answers reads at once', () => {
 
 test('reads its own writes, and nobody else does before the commit', async () => {
   const tx = store.begin()
-  tx.set(b('k'), b('1'))
+  tx.set(b('k'), bytes('1'))
   assert.is((await tx.get(b('k')))?.toString(), '1')
   assert.is(await read('k'), undefined)
   await tx.commit()
@@ -76,20 +88,20 @@ test('keeps reading what it read first', async () => {
   await put('k')
   const tx = store.begin()
   await tx.get(b('other'))
-  await store.transact(other => other.set(b('k'), b('later')))
+  await store.transact(other => other.set(b('k'), bytes('later')))
   assert.is((await tx.get(b('k')))?.toString(), 'value of k')
   tx.cancel()
 })
 
 test('drops everything on cancel, which may be repeated', async () => {
   const tx = store.begin()
-  tx.set(b('k'), b('1'))
+  tx.set(b('k'), bytes('1'))
   tx.cancel()
   tx.cancel()
   assert.not(tx.isOpen)
   assert.is(await read('k'), undefined)
   assert.is(await codeOf(() => tx.get(b('k'))), 1025)
-  assert.is(await codeOf(() => tx.set(b('k'), b('2'))), 1025)
+  assert.is(await codeOf(() => tx.set(b('k'), bytes('2'))), 1025)
   assert.is(await codeOf(() => tx.commit()), 1025)
 })
 
@@ -97,7 +109,7 @@ test('is over after a commit, also a failed one', async () => {
   const tx = store.begin()
   await tx.get(b('k'))
   await put('k')
-  tx.set(b('other'), b('1'))
+  tx.set(b('other'), bytes('1'))
   assert.is(await codeOf(() => tx.commit()), 1020)
   assert.not(tx.isOpen)
   assert.is(await codeOf(() => tx.commit()), 1025)
@@ -121,14 +133,14 @@ test('reads ranges forwards, backwards and with a limit', async () => {
 test('resolves key selectors, own writes included', async () => {
   await put('b', 'd')
   const tx = store.begin()
-  tx.set(b('c'), b(''))
+  tx.set(b('c'), bytes(''))
   const resolved = [
     firstGreaterOrEqual(b('c')),
     firstGreaterThan(b('c')),
     lastLessThan(b('c')),
     lastLessOrEqual(b('c')),
   ].map(selector => tx.getKey(selector))
-  assert.is((await Promise.all(resolved)).join(' '), 'c d b c')
+  assert.is((await Promise.all(resolved)).map(nameOf).join(' '), 'c d b c')
   tx.cancel()
 })
 
@@ -161,15 +173,15 @@ test('adds to counters, and keeps the larger bytes', async () => {
   const value = await store.transact(tx => tx.get(counter))
   assert.is(value?.readBigInt64LE(), 42n)
   for (const operand of ['b', 'a', 'ab']) {
-    await store.transact(tx => tx.byteMax(b('max'), b(operand)))
+    await store.transact(tx => tx.byteMax(b('max'), bytes(operand)))
   }
   assert.is(await read('max'), 'b')
 })
 
 test('puts the versionstamp of the commit into keys and values', async () => {
   const tx = store.begin()
-  tx.setVersionstampedKey(b('log-'), Buffer.of(0, 7), b('entry'))
-  tx.setVersionstampedValue(b('last'), b('at '), b('!'))
+  tx.setVersionstampedKey(b('log-'), Buffer.of(0, 7), bytes('entry'))
+  tx.setVersionstampedValue(b('last'), bytes('at '), bytes('!'))
   const committed = await tx.commit()
   const stamp = await committed.versionstamp()
   assert.is(stamp.length, 10)
@@ -178,12 +190,12 @@ test('puts the versionstamp of the commit into keys and values', async () => {
   const [entry] = [...unpack(range)]
   assert.equal(entry?.key, Buffer.concat([b('log-'), stamp, Buffer.of(0, 7)]))
   const last = await store.transact(other => other.get(b('last')))
-  assert.equal(last, Buffer.concat([b('at '), stamp, b('!')]))
+  assert.equal(last, Buffer.concat([bytes('at '), stamp, bytes('!')]))
 })
 
 test('cannot read a versionstamped key before its commit', async () => {
   const tx = store.begin()
-  tx.setVersionstampedValue(b('last'), b(''), b(''))
+  tx.setVersionstampedValue(b('last'), bytes(''), bytes(''))
   assert.is(await codeOf(() => tx.get(b('last'))), 1036)
   tx.cancel()
 })
@@ -193,7 +205,7 @@ test('gives ever larger versions and versionstamps', async () => {
   let stamp: Buffer = Buffer.alloc(10)
   for (let i = 0; i < 20; i++) {
     const tx = store.begin()
-    tx.set(b('k'), b(String(i)))
+    tx.set(b('k'), bytes(String(i)))
     const committed = await tx.commit()
     const next = await committed.versionstamp()
     assert.ok(committed.version >= version)
@@ -221,7 +233,7 @@ test('numbers user versions from 0 to 65,535', () => {
 test('runs hooks around the commit, in order', async () => {
   const seen: string[] = []
   const tx = store.begin()
-  tx.set(b('k'), b('1'))
+  tx.set(b('k'), bytes('1'))
   tx.beforeCommit(async () => {
     await undefined
     seen.push('flush')
@@ -229,7 +241,7 @@ test('runs hooks around the commit, in order', async () => {
   })
   tx.beforeCommit(() => {
     seen.push('second')
-    tx.set(b('from hook'), b('1'))
+    tx.set(b('from hook'), bytes('1'))
   })
   tx.afterCommit(({ version }) => seen.push(version > 0n ? 'after' : 'wrong'))
   tx.afterCommit(() => {
@@ -244,7 +256,7 @@ test('runs hooks around the commit, in order', async () => {
 
 test('fails the commit when a hook before it throws', async () => {
   const tx = store.begin()
-  tx.set(b('k'), b('1'))
+  tx.set(b('k'), bytes('1'))
   let after = 0
   tx.beforeCommit(() => {
     throw new Error('flush failed')
@@ -262,7 +274,7 @@ test('fails the commit when a hook before it throws', async () => {
 
 test('leaves a commit under way alone when cancelled', async () => {
   const tx = store.begin()
-  tx.set(b('k'), b('1'))
+  tx.set(b('k'), bytes('1'))
   const committed = tx.commit()
   tx.cancel()
   assert.is(await codeOf(() => tx.commit()), 2017)
@@ -274,7 +286,7 @@ test('leaves a commit under way alone when cancelled', async () => {
 const CONFLICTS: readonly (readonly [what: string, body: (tx: Tx) => unknown, fails: boolean])[] = [
   ['read the key', tx => tx.get(b('k')), true],
   ['read the key as a snapshot', tx => tx.get(b('k'), true), false],
-  ['wrote the key blindly', tx => tx.set(b('k'), b('mine')), false],
+  ['wrote the key blindly', tx => tx.set(b('k'), bytes('mine')), false],
   ['cleared the key', tx => tx.clear(b('k')), false],
   ['cleared a range over the key', tx => tx.clearRange(b('a'), b('z')), false],
   ['added to the key', tx => tx.add(b('k'), 1), false],
@@ -289,7 +301,7 @@ const CONFLICTS: readonly (readonly [what: string, body: (tx: Tx) => unknown, fa
   [
     'wrote and then read the key',
     tx => {
-      tx.set(b('k'), b('mine'))
+      tx.set(b('k'), bytes('mine'))
       return tx.get(b('k'))
     },
     false,
@@ -303,7 +315,7 @@ for (const [what, body, fails] of CONFLICTS) {
     await tx.readVersion()
     await body(tx)
     await put('k')
-    tx.set(b('other'), b('1'))
+    tx.set(b('other'), bytes('1'))
     assert.is(await codeOf(() => tx.commit()), fails ? 1020 : undefined)
   })
 }
@@ -319,7 +331,7 @@ test('conflicts with a declared write', async () => {
   const tx = store.begin()
   await tx.get(b('k'))
   await store.transact(other => other.addWriteConflictRange(b('k'), b('l')))
-  tx.set(b('other'), b('1'))
+  tx.set(b('other'), bytes('1'))
   assert.is(await codeOf(() => tx.commit()), 1020)
 })
 
@@ -340,15 +352,16 @@ test('refuses a commit that is too large', async () => {
 
 test('refuses keys and values that are too large, at the commit at the latest', async () => {
   const writing = (key: Buffer, value: Buffer) => () => store.transact(tx => tx.set(key, value))
-  assert.is(await codeOf(writing(Buffer.alloc(10_001, 1), b(''))), 2102)
+  const keyOf = (length: number): Buffer => Buffer.concat([prefix], length)
+  assert.is(await codeOf(writing(keyOf(10_001), bytes(''))), 2102)
   assert.is(await codeOf(writing(b('k'), Buffer.alloc(100_001))), 2103)
-  assert.is(await codeOf(writing(Buffer.alloc(10_000, 1), Buffer.alloc(100_000))), undefined)
+  assert.is(await codeOf(writing(keyOf(10_000), Buffer.alloc(100_000))), undefined)
 })
 
 test('grows its approximate size with every write and read', async () => {
   const tx = store.begin()
   const empty = await tx.approximateSize()
-  tx.set(b('k'), b('some value'))
+  tx.set(b('k'), bytes('some value'))
   const written = await tx.approximateSize()
   await tx.get(b('another key'))
   const read = await tx.approximateSize()
