@@ -24,6 +24,7 @@ mod store;
 mod transaction;
 mod tree;
 mod types;
+mod unreadable;
 mod watches;
 mod write_map;
 
@@ -31,7 +32,7 @@ pub use atomic::MutationType;
 pub use committer::OnCommitted;
 pub use error::{Error, Result};
 pub use faults::Faults;
-pub use keys::{KEY_LIMIT, TRANSACTION_LIMIT, VALUE_LIMIT, VERSION_WINDOW};
+pub use keys::{KEY_LIMIT, SYSTEM_KEY_LIMIT, TRANSACTION_LIMIT, VALUE_LIMIT, VERSION_WINDOW};
 pub use late::LateAnswer;
 pub use options::Options;
 pub use store::Store;

@@ -151,6 +151,12 @@ impl RangeResult {
         self.count += 1;
     }
 
+    /// The key of the pair that `data` holds from `at` on.
+    pub(crate) fn key_at(&self, at: usize) -> Option<&[u8]> {
+        let (length, rest) = self.data.get(at..)?.split_first_chunk::<4>()?;
+        rest.get(4..)?.get(..u32::from_le_bytes(*length) as usize)
+    }
+
     /// The pairs in the order of the read.
     pub fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut rest = self.data.as_slice();
