@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use crate::errors::NO_CLUSTER_FILE_FOUND;
 use crate::options::OptionValue;
+use crate::watch_count::WatchCount;
 
 struct Open {
     store: Store,
@@ -25,7 +26,7 @@ static STORES: Mutex<Option<HashMap<PathBuf, Open>>> = Mutex::new(None);
 
 /// A share of an open store.
 pub struct Lease {
-    directory: PathBuf,
+    pub directory: PathBuf,
     pub store: Store,
 }
 
@@ -38,6 +39,8 @@ impl Lease {
             return Ok(Self { directory, store: open.store.clone() });
         }
         let store = Store::open(&directory, Options::default())?;
+        // Watches are limited per database, not per store.
+        store.set_watch_limit(usize::MAX);
         stores.insert(directory.clone(), Open { store: store.clone(), leases: 1 });
         Ok(Self { directory, store })
     }
@@ -60,11 +63,13 @@ impl Drop for Lease {
     }
 }
 
-/// What the C API calls a database.
+/// What the C API calls a database. Clones are the same one.
+#[derive(Clone)]
 pub struct Database {
     pub lease: Arc<Lease>,
     /// Transaction options that every new transaction starts with.
-    pub defaults: Mutex<Vec<(i32, OptionValue)>>,
+    pub defaults: Arc<Mutex<Vec<(i32, OptionValue)>>>,
+    pub watches: Arc<WatchCount>,
 }
 
 impl Database {
@@ -79,7 +84,7 @@ impl Database {
             ));
         };
         let lease = Arc::new(Lease::take(embedded_directory(&path)?)?);
-        Ok(Self { lease, defaults: Mutex::new(Vec::new()) })
+        Ok(Self { lease, defaults: Arc::default(), watches: Arc::default() })
     }
 
     /// Sets the store's faults from their text; `None` ends them.

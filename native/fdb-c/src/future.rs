@@ -4,29 +4,46 @@
 //! Pending ── complete(result) ──▶ Ready ── release() ──▶ Released
 //! ```
 //!
-//! INVARIANT: a callback runs exactly once and under no lock: on the thread that completes the
-//! future, or at once on the thread that registers it when the future is ready already.
+//! INVARIANT: a callback runs once and under no lock: on the network thread (see there for the
+//! exceptions), or at once on the thread that registers it when the future is ready already.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::CString;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use kronotop_kv::RangeResult;
 use kronotop_kv::error::code;
 use parking_lot::{Condvar, Mutex};
 
+use crate::database::Database;
 use crate::errors::{BLOCKED_FROM_NETWORK_THREAD, FUTURE_NOT_SET, FUTURE_RELEASED};
-use crate::ffi::types::{FdbKey, FdbKeyValue};
+use crate::ffi::types::{CText, FdbKey, FdbKeyValue};
+use crate::network::{NETWORK, is_network_thread};
 
-/// What a future can hold; each C accessor accepts one kind. The arrays beside `Pairs` and `Keys`
-/// are what the C caller walks: they point into the owner next to them, and are made when first
+/// What a future can hold; each C accessor accepts one kind. The arrays beside `Pairs`, `Keys` and
+/// `Texts` are what the C caller walks: they point into the owner next to them, and are made when first
 /// asked for.
 pub enum Outcome {
     Nothing,
     Int64(i64),
     Key(Vec<u8>),
     Value(Option<Vec<u8>>),
-    Pairs { range: RangeResult, array: Vec<FdbKeyValue> },
-    Keys { keys: Vec<Vec<u8>>, array: Vec<FdbKey> },
+    Pairs {
+        range: RangeResult,
+        array: Vec<FdbKeyValue>,
+    },
+    Keys {
+        keys: Vec<Vec<u8>>,
+        array: Vec<FdbKey>,
+    },
+    Texts {
+        texts: Vec<CString>,
+        array: Vec<CText>,
+    },
+    /// Before API version 610: the cluster-file argument, and the database that it names.
+    Cluster(Option<PathBuf>),
+    Database(Database),
 }
 
 /// A result, or a FoundationDB error code.
@@ -106,9 +123,12 @@ impl Future {
         self.ready.notify_all();
         drop(hook);
         if let Some(callback) = callback {
-            let outer = CALLING_BACK.replace(true);
-            callback(self);
-            CALLING_BACK.set(outer);
+            let ready = Arc::clone(self);
+            NETWORK.call(Box::new(move || {
+                let outer = CALLING_BACK.replace(true);
+                callback(&ready);
+                CALLING_BACK.set(outer);
+            }));
         }
     }
 
@@ -144,10 +164,11 @@ impl Future {
     /// Waits for the result.
     ///
     /// # Errors
-    /// 2026 instead of waiting inside a callback.
+    /// 2026 instead of waiting inside a callback or on the network thread.
     pub fn block_until_ready(&self) -> Result<(), i32> {
         let mut state = self.state.lock();
-        if CALLING_BACK.get() && matches!(&*state, State::Pending { .. }) {
+        let may_not_wait = CALLING_BACK.get() || is_network_thread();
+        if may_not_wait && matches!(&*state, State::Pending { .. }) {
             return Err(BLOCKED_FROM_NETWORK_THREAD);
         }
         self.ready.wait_while(&mut state, |state| matches!(state, State::Pending { .. }));

@@ -142,8 +142,9 @@ pub struct RangeResult {
 }
 
 impl RangeResult {
-    pub(crate) fn push(&mut self, key: &[u8], value: &[u8]) {
-        // Keys and values are bounded by the store's limits, far below 4 GiB.
+    /// Adds a pair behind the others. Both lengths are bounded by the store's limits.
+    pub fn push(&mut self, key: &[u8], value: &[u8]) {
+        // The limits are far below 4 GiB.
         self.data.extend_from_slice(&(key.len() as u32).to_le_bytes());
         self.data.extend_from_slice(&(value.len() as u32).to_le_bytes());
         self.data.extend_from_slice(key);

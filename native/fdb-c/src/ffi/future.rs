@@ -1,7 +1,7 @@
 //! `fdb_future_*`. A future pointer is one strong count of an `Arc<Future>`.
 #![expect(unsafe_code, reason = "C API: raw pointers to futures and their results")]
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use kronotop_kv::RangeResult;
 use kronotop_kv::error::code;
 
 use super::arguments::{answer, c_length, code_of};
-use super::types::{FdbKey, FdbKeyValue};
+use super::types::{CText, FdbKey, FdbKeyValue};
 use crate::future::{Future, Outcome};
 
 type FdbCallback = unsafe extern "C" fn(*const Future, *mut c_void);
@@ -219,12 +219,21 @@ extern "C" fn fdb_future_get_key_array(
     answer(out_keys, result)
 }
 
-/// No future of this library holds strings: the store has no addresses to tell.
 #[unsafe(no_mangle)]
 extern "C" fn fdb_future_get_string_array(
     future: &Future,
-    out_strings: &mut MaybeUninit<*const *const c_char>,
-    _out_count: &mut MaybeUninit<c_int>,
+    out_strings: &mut MaybeUninit<*const CText>,
+    out_count: &mut MaybeUninit<c_int>,
 ) -> c_int {
-    answer(out_strings, future.read(|_| Err(code::CLIENT_INVALID_OPERATION)))
+    let result = future.read(|outcome| match outcome {
+        Outcome::Texts { texts, array } => {
+            if array.len() != texts.len() {
+                *array = texts.iter().map(|text| CText(text.as_ptr())).collect();
+            }
+            out_count.write(c_length(array.len()));
+            Ok(array.as_ptr())
+        }
+        _ => Err(code::CLIENT_INVALID_OPERATION),
+    });
+    answer(out_strings, result)
 }

@@ -26,7 +26,7 @@ impl Transaction {
     /// Sets a key.
     ///
     /// # Errors
-    /// 1025, 1031, 2000 for the metadata version, which can only be stamped, 2004, 2017, 2102, 2103.
+    /// 1025, 1031, 2000 for the metadata version, which is only stamped, 2004, 2017, 2102, 2103.
     pub fn set(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         if key == METADATA_VERSION_KEY {
             return Err(Error::new(code::CLIENT_INVALID_OPERATION));

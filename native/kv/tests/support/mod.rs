@@ -36,7 +36,7 @@ impl Random {
 /// How many times as many seeds the long run takes.
 const LONG: u64 = 40;
 
-/// Runs a property for some seeds (`ROUNDS=n`: n times as many), or for the one in `SEED`; names the
+/// Runs a property for some seeds (`ROUNDS=n`: n times as many) or the one in `SEED`; names the
 /// seed that fails.
 pub fn for_seeds(count: u64, property: impl Fn(u64)) {
     struct Named(u64);
