@@ -76,7 +76,7 @@ type Callback = Box<dyn FnOnce(&Arc<Future>) + Send>;
 type CancelHook = Box<dyn FnOnce() + Send>;
 
 enum State {
-    Pending { callback: Option<Callback>, on_cancel: Option<CancelHook> },
+    Pending { callbacks: Vec<Callback>, on_cancel: Option<CancelHook> },
     Ready(Completion),
     Released,
 }
@@ -95,7 +95,7 @@ impl Future {
 
     /// A future that somebody will `complete`.
     pub fn pending() -> Arc<Self> {
-        let state = State::Pending { callback: None, on_cancel: None };
+        let state = State::Pending { callbacks: Vec::new(), on_cancel: None };
         Arc::new(Self { state: Mutex::new(state), ready: Condvar::new() })
     }
 
@@ -106,23 +106,23 @@ impl Future {
         }
     }
 
-    /// Sets the result and runs the callback. Only the first completion counts.
+    /// Sets the result and runs the callbacks. Only the first completion counts.
     pub fn complete(self: &Arc<Self>, completion: Completion) {
         if DEPTH.get() > 0 {
             PUT_OFF.with_borrow_mut(|later| later.push((Arc::clone(self), completion)));
             return;
         }
-        let (callback, hook) = {
+        let (callbacks, hook) = {
             let mut state = self.state.lock();
-            let State::Pending { callback, on_cancel } = &mut *state else { return };
+            let State::Pending { callbacks, on_cancel } = &mut *state else { return };
             // ORDER: the hook is dropped outside the lock, it may own what completes this future.
-            let taken = (callback.take(), on_cancel.take());
+            let taken = (std::mem::take(callbacks), on_cancel.take());
             *state = State::Ready(completion);
             taken
         };
         self.ready.notify_all();
         drop(hook);
-        if let Some(callback) = callback {
+        for callback in callbacks {
             let ready = Arc::clone(self);
             NETWORK.call(Box::new(move || {
                 let outer = CALLING_BACK.replace(true);
@@ -144,17 +144,13 @@ impl Future {
         self.complete(Err(code::OPERATION_CANCELLED));
     }
 
-    /// Runs `callback` when the future is ready. One callback per future.
-    pub fn set_callback(self: &Arc<Self>, callback: Callback) -> Result<(), i32> {
-        if let State::Pending { callback: slot, .. } = &mut *self.state.lock() {
-            if slot.is_some() {
-                return Err(code::CLIENT_INVALID_OPERATION);
-            }
-            *slot = Some(callback);
-            return Ok(());
+    /// Runs `callback` when the future is ready, after those that were registered before.
+    pub fn add_callback(self: &Arc<Self>, callback: Callback) {
+        if let State::Pending { callbacks, .. } = &mut *self.state.lock() {
+            callbacks.push(callback);
+            return;
         }
         callback(self);
-        Ok(())
     }
 
     pub fn is_ready(&self) -> bool {
@@ -218,7 +214,7 @@ mod tests {
     fn a_callback_runs_once_when_another_thread_completes() {
         let count = Arc::new(AtomicUsize::new(0));
         let future = Future::pending();
-        future.set_callback(counting(&count)).unwrap();
+        future.add_callback(counting(&count));
         assert!(!future.is_ready());
         assert_eq!(future.error(), FUTURE_NOT_SET);
         let other = Arc::clone(&future);
@@ -237,7 +233,7 @@ mod tests {
     fn a_callback_on_a_ready_future_runs_at_once() {
         let count = Arc::new(AtomicUsize::new(0));
         let future = Future::ready(Err(code::NOT_COMMITTED));
-        future.set_callback(counting(&count)).unwrap();
+        future.add_callback(counting(&count));
         assert_eq!((count.load(Ordering::SeqCst), future.error()), (1, code::NOT_COMMITTED));
     }
 
@@ -249,7 +245,7 @@ mod tests {
         let waits = move |_: &Arc<Future>| {
             sender.send((never.block_until_ready(), ready.block_until_ready())).unwrap();
         };
-        future.set_callback(Box::new(waits)).unwrap();
+        future.add_callback(Box::new(waits));
         future.complete(Ok(Outcome::Nothing));
         assert_eq!(received.recv(), Ok((Err(BLOCKED_FROM_NETWORK_THREAD), Ok(()))));
         pending.complete(Ok(Outcome::Nothing));
@@ -257,18 +253,18 @@ mod tests {
     }
 
     #[test]
-    fn cancelling_runs_the_hook_and_the_callback() {
+    fn cancelling_runs_the_hook_and_all_callbacks() {
         let count = Arc::new(AtomicUsize::new(0));
         let hooked = Arc::clone(&count);
         let future = Future::pending();
         future.on_cancel(Box::new(move || {
             hooked.fetch_add(10, Ordering::SeqCst);
         }));
-        future.set_callback(counting(&count)).unwrap();
-        assert_eq!(future.set_callback(counting(&count)), Err(code::CLIENT_INVALID_OPERATION));
+        future.add_callback(counting(&count));
+        future.add_callback(counting(&count));
         future.cancel();
         future.cancel();
-        assert_eq!(count.load(Ordering::SeqCst), 11);
+        assert_eq!(count.load(Ordering::SeqCst), 12);
         assert_eq!(future.error(), code::OPERATION_CANCELLED);
     }
 

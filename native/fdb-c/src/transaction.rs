@@ -379,11 +379,13 @@ impl Transaction {
     }
 
     /// # Errors
-    /// 2007. A bad value fails the calls that follow.
+    /// 2007, and 2006 for a bad time-out; any other bad value fails the calls that follow.
     pub fn set_option(&self, option: i32, value: Option<&[u8]>) -> std::result::Result<(), i32> {
         let mut inner = self.inner.lock();
         match inner.set_option(option, value) {
-            Err(error) if error.code == code::INVALID_OPTION => return Err(error.code),
+            Err(error) if error.code == code::INVALID_OPTION || option == option_code::TIMEOUT => {
+                return Err(error.code);
+            }
             set => inner.note(set.map_err(|error| error.code)),
         }
         Ok(())

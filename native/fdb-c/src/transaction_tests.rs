@@ -148,7 +148,9 @@ fn bad_options_and_conflict_ranges_fail_what_follows() {
     let database = open(&directory);
     let transaction = Transaction::begin(&database).unwrap();
     assert_eq!(transaction.set_option(9_999, None), Err(code::INVALID_OPTION));
-    assert_eq!(transaction.set_option(option_code::TIMEOUT, Some(b"1")), Ok(()));
+    let bad_value = Some(&b"1"[..]);
+    assert_eq!(transaction.set_option(option_code::TIMEOUT, bad_value), Err(2006));
+    assert_eq!(transaction.set_option(option_code::RETRY_LIMIT, bad_value), Ok(()));
     assert_eq!(wait(&transaction.get(b"k", false)), code::INVALID_OPTION_VALUE);
     transaction.reset();
     let conflict = |begin, end| transaction.add_conflict_range(begin, end, ConflictKind::Read);
@@ -228,7 +230,7 @@ fn callbacks_may_use_the_transaction() {
             let version = transaction.upgrade().map(|it| it.committed_version());
             sender.send((ready.error(), version)).unwrap();
         };
-        future.set_callback(Box::new(callback)).unwrap();
+        future.add_callback(Box::new(callback));
     }
     transaction.cancel();
     for _ in 0..2 {
@@ -296,7 +298,7 @@ fn late_reads_are_answered_in_any_order_by_another_thread() {
         // A later write does not change what an earlier read found.
         let read = transaction.get(&[number], false);
         put(&transaction, &[number], b"later");
-        read.set_callback(Box::new(callback)).unwrap();
+        read.add_callback(Box::new(callback));
     }
     let answers: Vec<_> = received.iter().take(24).collect();
     assert!(answers.iter().any(|(_, thread)| *thread != std::thread::current().id()));

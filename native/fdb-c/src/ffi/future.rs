@@ -77,7 +77,8 @@ unsafe extern "C" fn fdb_future_set_callback(
         unsafe { callback(Arc::as_ptr(ready), parameter) };
     });
     // SAFETY: contract of this folder.
-    code_of(unsafe { share(future) }.set_callback(call))
+    unsafe { share(future) }.add_callback(call);
+    0
 }
 
 #[unsafe(no_mangle)]
