@@ -22,8 +22,8 @@ use crate::ffi::types::{CText, FdbKey, FdbKeyValue};
 use crate::network::{NETWORK, is_network_thread};
 
 /// What a future can hold; each C accessor accepts one kind. The arrays beside `Pairs`, `Keys` and
-/// `Texts` are what the C caller walks: they point into the owner next to them, and are made when first
-/// asked for.
+/// `Texts` are what the C caller walks: they point into the owner next to them, and are made when
+/// first asked for.
 pub enum Outcome {
     Nothing,
     Int64(i64),

@@ -26,9 +26,9 @@ use crate::special_keys::{self, Access};
 use crate::status;
 use crate::watch_count::WatchCount;
 
-/// An exact range read of more pairs and bytes than these is too long to wait for.
-const INLINE_EXACT_LIMIT: usize = 1000;
-const INLINE_EXACT_BYTES: usize = 64 << 10;
+/// An exact range read of more bytes than these is too long to wait for. The other modes bound
+/// their batches themselves.
+const INLINE_BYTES: usize = 64 << 10;
 
 /// Numbers of the options in [`Settings`], with FoundationDB's names.
 const INCLUDE_PORT_IN_ADDRESS: i32 = 23;
@@ -85,6 +85,16 @@ impl Inner {
     ) -> Completion {
         self.check_use()?;
         completion(read(&mut self.kv), outcome)
+    }
+
+    /// The future of a read that was made; the fault mode may keep its answer back.
+    fn answer(&mut self, completion: Completion) -> Arc<Future> {
+        let Some(delay) = self.kv.read_delay() else { return Future::ready(completion) };
+        let future = Future::pending();
+        let late = Arc::clone(&future);
+        self.late_reads.push(Arc::clone(&future));
+        self.kv.give_after(delay, Box::new(move || late.complete(completion)));
+        future
     }
 
     /// Fails after a call that failed, during and after the commit, and when the transaction is
@@ -217,12 +227,7 @@ impl Transaction {
     ) -> Arc<Future> {
         self.with(|inner| {
             let completion = inner.read(read, outcome);
-            let Some(delay) = inner.kv.read_delay() else { return Future::ready(completion) };
-            let future = Future::pending();
-            let late = Arc::clone(&future);
-            inner.late_reads.push(Arc::clone(&future));
-            inner.kv.give_after(delay, Box::new(move || late.complete(completion)));
-            future
+            inner.answer(completion)
         })
     }
 
@@ -262,13 +267,33 @@ impl Transaction {
                 special_keys::get_range(bounds, limit, reverse, directory, access).map(pairs)
             });
         }
-        let read = move |kv: &mut KvTransaction| kv.get_range(&begin, &end, &options);
-        let is_short = (1..=INLINE_EXACT_LIMIT).contains(&options.limit)
-            || (1..=INLINE_EXACT_BYTES).contains(&options.target_bytes);
-        if options.mode == StreamingMode::Exact && !is_short {
-            return self.read_elsewhere(read, pairs);
+        let is_bounded = (1..=INLINE_BYTES).contains(&options.target_bytes);
+        if options.mode == StreamingMode::Exact && !is_bounded {
+            return self.get_exact(begin, end, options);
         }
-        self.read_here(read, pairs)
+        self.read_here(|kv| kv.get_range(&begin, &end, &options), pairs)
+    }
+
+    /// Nobody knows how long an exact read is: it begins here, and if that is not all, all of it is
+    /// read elsewhere.
+    fn get_exact(
+        &self,
+        begin: KeySelector,
+        end: KeySelector,
+        options: RangeOptions,
+    ) -> Arc<Future> {
+        let first = RangeOptions { target_bytes: INLINE_BYTES, ..options };
+        let answered = self.with(|inner| {
+            let read = inner.read(|kv| kv.get_range(&begin, &end, &first), pairs);
+            match &read {
+                Ok(Outcome::Pairs { range, .. }) if range.more && range.count != options.limit => {
+                    None
+                }
+                _ => Some(inner.answer(read)),
+            }
+        });
+        let read = move |kv: &mut KvTransaction| kv.get_range(&begin, &end, &options);
+        answered.unwrap_or_else(|| self.read_elsewhere(read, pairs))
     }
 
     /// Reads keys that are not stored, which may be done during the commit, too.

@@ -1,4 +1,4 @@
-//! Functions for what an embedded store has not. Bindings look their names up when they load, so they
+//! Functions for what an embedded store has not. Bindings look their names up when they load: they
 //! exist; a call fails with `unsupported_operation` (2108) and names itself on stderr.
 #![expect(unsafe_code, reason = "C API: exported names")]
 
