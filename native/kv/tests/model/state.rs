@@ -32,6 +32,7 @@ pub fn after(key: &[u8]) -> Vec<u8> {
 /// The parts of a range that none of the others covers.
 pub fn minus(range: (Vec<u8>, Vec<u8>), covers: &Ranges) -> Ranges {
     let mut parts = vec![range];
+    parts.retain(|(begin, end)| begin < end);
     for (from, to) in covers {
         let cut = |(begin, end): (Vec<u8>, Vec<u8>)| {
             [(begin.clone(), end.clone().min(from.clone())), (begin.max(to.clone()), end)]
