@@ -267,8 +267,10 @@ impl Transaction {
                 special_keys::get_range(bounds, limit, reverse, directory, access).map(pairs)
             });
         }
-        let is_bounded = (1..=INLINE_BYTES).contains(&options.target_bytes);
-        if options.mode == StreamingMode::Exact && !is_bounded {
+        let is_limited = options.limit > 0 || options.target_bytes > 0;
+        let is_short = (1..=INLINE_BYTES).contains(&options.target_bytes);
+        // Without a limit the store refuses an exact read.
+        if options.mode == StreamingMode::Exact && is_limited && !is_short {
             return self.get_exact(begin, end, options);
         }
         self.read_here(|kv| kv.get_range(&begin, &end, &options), pairs)

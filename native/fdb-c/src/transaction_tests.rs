@@ -282,6 +282,33 @@ fn long_reads_are_answered_elsewhere() {
 }
 
 #[test]
+fn exact_reads_of_large_values_are_long_too() {
+    let directory = TempDir::new().unwrap();
+    let database = open(&directory);
+    let transaction = Transaction::begin(&database).unwrap();
+    for i in 0..10_u8 {
+        put(&transaction, &[i], &[7; 50_000]);
+    }
+    let bound = |key: u8| KeySelector::first_greater_or_equal([key]);
+    let read = |limit| {
+        let options = RangeOptions { limit, mode: StreamingMode::Exact, ..Default::default() };
+        let range = transaction.get_range(bound(0), bound(0xfe), options);
+        let inline = range.is_ready();
+        let count = |outcome: &mut Outcome| match outcome {
+            Outcome::Pairs { range, .. } => Ok((range.count, range.more)),
+            _ => Err(-1),
+        };
+        assert_eq!(wait(&range) == 0, limit > 0);
+        (inline, range.read(count))
+    };
+    assert_eq!(read(1), (true, Ok((1, true))));
+    assert_eq!(read(2), (true, Ok((2, true))));
+    assert_eq!(read(9).1, Ok((9, true)));
+    assert_eq!(read(1000).1, Ok((10, false)));
+    assert_eq!(read(0), (true, Err(code::EXACT_MODE_WITHOUT_LIMITS)));
+}
+
+#[test]
 fn late_reads_are_answered_in_any_order_by_another_thread() {
     let directory = TempDir::new().unwrap();
     let database = open(&directory);
