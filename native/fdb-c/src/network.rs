@@ -46,7 +46,7 @@ struct Timer {
     due: Instant,
     /// Makes the order total and first-come-first-served.
     sequence: u64,
-    future: Arc<Future>,
+    call: Call,
 }
 
 impl PartialEq for Timer {
@@ -163,7 +163,7 @@ impl Network {
                 let timer = state.timers.pop();
                 MutexGuard::unlocked(&mut state, || {
                     if let Some(Reverse(timer)) = timer {
-                        timer.future.complete(Ok(Outcome::Nothing));
+                        (timer.call)();
                     }
                 });
             } else if let Some(due) = due {
@@ -208,13 +208,19 @@ impl Network {
             return Future::ready(Ok(Outcome::Nothing));
         }
         let future = Future::pending();
+        let done = Arc::clone(&future);
+        let complete = move || done.complete(Ok(Outcome::Nothing));
+        self.call_at(Instant::now() + delay, Box::new(complete));
+        future
+    }
+
+    /// Makes `call` on the network thread when it is time.
+    pub fn call_at(&self, due: Instant, call: Call) {
         let mut state = self.state.lock();
         state.sequence += 1;
         let sequence = state.sequence;
-        let due = Instant::now() + delay;
-        state.timers.push(Reverse(Timer { due, sequence, future: Arc::clone(&future) }));
+        state.timers.push(Reverse(Timer { due, sequence, call }));
         self.changed.notify_one();
-        future
     }
 }
 

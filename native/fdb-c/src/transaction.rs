@@ -8,6 +8,7 @@ use std::ffi::CString;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use kronotop_kv::error::code;
 use kronotop_kv::{
@@ -458,8 +459,25 @@ impl Transaction {
                 complete_stamps(stamps, stamp.map_err(|error| error.code));
                 done.complete(completion(result, |_| Outcome::Nothing));
             }));
+            if let Some(deadline) = inner.kv.deadline()
+                && !future.is_ready()
+            {
+                self.give_up_at(deadline, &future);
+            }
         });
         future
+    }
+
+    /// Ends the transaction when its time is up and this commit of it still on its way.
+    fn give_up_at(&self, deadline: Instant, commit: &Arc<Future>) {
+        let (inner, commit) = (Arc::downgrade(&self.inner), Arc::downgrade(commit));
+        let give_up = move || {
+            let (Some(inner), Some(commit)) = (inner.upgrade(), commit.upgrade()) else { return };
+            if !commit.is_ready() {
+                completing_last(|| inner.lock().end(code::TRANSACTION_TIMED_OUT));
+            }
+        };
+        NETWORK.call_at(deadline, Box::new(give_up));
     }
 
     /// -1 before a commit and after one that had nothing to write.

@@ -94,6 +94,29 @@ def gives_commits_up(db):
 
 
 @check
+def gives_late_commits_up(db):
+    """gives up a commit that takes longer than the transaction may"""
+    late = fdb.open(sys.argv[2] + "/./")
+    set_faults(late, b"seed=1 late_commits=1 max_delay_ms=1000")
+    codes = set()
+    for _ in range(20):
+        tr = late.create_transaction()
+        tr.options.set_timeout(50)
+        tr[b"details/late"] = b""
+        codes.add(code_of(lambda tr=tr: commit(tr)))
+        if 1031 in codes:
+            equal(code_of(lambda tr=tr: tr.on_error(1020).wait()), 1031)
+            break
+    set_faults(late, None)
+    assert 1031 in codes and codes <= {0, 1031}, codes
+
+
+def set_faults(db, text):
+    """Sets the faults of the store by its own option; none ends them."""
+    code_of(lambda: db.capi.fdb_database_set_option(db.dpointer, 1_000_000, text, len(text or b"")))
+
+
+@check
 def keeps_stamped_keys_unreadable(db):
     """keeps what a versionstamp touches unreadable until it is cleared"""
     offset = b"" if fdb.get_api_version() < 520 else struct.pack("<L", 0)

@@ -1,6 +1,6 @@
 //! Transaction options, with FoundationDB's numbers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Transaction;
 use crate::error::{Error, Result, code};
@@ -143,6 +143,12 @@ impl Transaction {
             _ => return Err(Error::new(code::INVALID_OPTION)),
         }
         Ok(())
+    }
+
+    /// When the time is up that an option gave the transaction.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.options.timeout.map(|timeout| self.created + timeout)
     }
 
     /// Forgets every option that was set.
