@@ -238,3 +238,52 @@ extern "C" fn fdb_future_get_string_array(
     });
     answer(out_strings, result)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    type Told = (*const Future, c_int, c_int);
+
+    unsafe extern "C" fn tell(future: *const Future, sender: *mut c_void) {
+        // SAFETY: the tests pass their sender, and keep it until they are called.
+        let sender = unsafe { &*sender.cast::<Sender<Told>>() };
+        // SAFETY: a future is alive while its callback runs.
+        let ready = unsafe { &*future };
+        sender.send((future, fdb_future_is_ready(ready), fdb_future_get_error(ready))).unwrap();
+    }
+
+    #[test]
+    fn a_pending_future_that_is_destroyed_calls_back_once() {
+        let (sender, told) = channel::<Told>();
+        let parameter = std::ptr::from_ref(&sender).cast_mut().cast();
+        let shared = Future::pending();
+        let future = give(Arc::clone(&shared));
+        // SAFETY: the pointer was just given out, and is destroyed once, last.
+        unsafe {
+            assert_eq!(fdb_future_set_callback(future, tell, parameter), 0);
+            fdb_future_destroy(future);
+        }
+        assert_eq!(told.try_recv(), Ok((future, 1, code::OPERATION_CANCELLED)));
+        shared.complete(Ok(Outcome::Nothing));
+        assert!(told.try_recv().is_err());
+        assert_eq!(Arc::strong_count(&shared), 1);
+    }
+
+    #[test]
+    fn memory_that_is_released_leaves_the_future_to_be_destroyed() {
+        let future = give(Future::ready(Ok(Outcome::Key(vec![7]))));
+        let (mut key, mut length) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: the pointer was just given out, and is destroyed once, last.
+        unsafe {
+            assert_eq!(fdb_future_get_key(&*future, &mut key, &mut length), 0);
+            assert_eq!((*key.assume_init(), length.assume_init()), (7, 1));
+            fdb_future_release_memory(&*future);
+            let released = fdb_future_get_key(&*future, &mut key, &mut length);
+            assert_eq!(released, crate::errors::FUTURE_RELEASED);
+            fdb_future_destroy(future);
+        }
+    }
+}
