@@ -55,6 +55,7 @@ thread_local! {
     /// Runs a callback in the place of FoundationDB's network thread: waiting there for another
     /// future would keep the thread from completing it.
     static CALLING_BACK: Cell<bool> = const { Cell::new(false) };
+    static HAS_PUT_OFF: Cell<bool> = const { Cell::new(false) };
     static PUT_OFF: RefCell<Vec<(Arc<Future>, Completion)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -64,7 +65,7 @@ pub fn completing_last<T>(body: impl FnOnce() -> T) -> T {
     DEPTH.set(DEPTH.get() + 1);
     let result = body();
     DEPTH.set(DEPTH.get() - 1);
-    if DEPTH.get() == 0 {
+    if DEPTH.get() == 0 && HAS_PUT_OFF.replace(false) {
         for (future, completion) in PUT_OFF.take() {
             future.complete(completion);
         }
@@ -110,6 +111,7 @@ impl Future {
     pub fn complete(self: &Arc<Self>, completion: Completion) {
         if DEPTH.get() > 0 {
             PUT_OFF.with_borrow_mut(|later| later.push((Arc::clone(self), completion)));
+            HAS_PUT_OFF.set(true);
             return;
         }
         let (callbacks, hook) = {
