@@ -1,7 +1,7 @@
 //! Databases: which store a cluster-file argument names, and how databases of one process share it.
 //!
-//! A store has one owner per process, so the databases opened on one directory share one `Store`;
-//! it is closed when the last database and the last transaction of it are gone.
+//! The databases that a process opens on one directory share one `Store`, so that they need not go
+//! through a socket; it is closed when the last database and the last transaction of it are gone.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,6 @@ use parking_lot::Mutex;
 
 use crate::errors::NO_CLUSTER_FILE_FOUND;
 use crate::options::OptionValue;
-use crate::watch_count::WatchCount;
 
 struct Open {
     store: Store,
@@ -39,8 +38,6 @@ impl Lease {
             return Ok(Self { directory, store: open.store.clone() });
         }
         let store = Store::open(&directory, Options::default())?;
-        // Watches are limited per database, not per store.
-        store.set_watch_limit(usize::MAX);
         stores.insert(directory.clone(), Open { store: store.clone(), leases: 1 });
         Ok(Self { directory, store })
     }
@@ -67,9 +64,10 @@ impl Drop for Lease {
 #[derive(Clone)]
 pub struct Database {
     pub lease: Arc<Lease>,
+    /// The lease's store, with this database's own limit of watches.
+    pub store: Store,
     /// Transaction options that every new transaction starts with.
     pub defaults: Arc<Mutex<Vec<(i32, OptionValue)>>>,
-    pub watches: Arc<WatchCount>,
 }
 
 impl Database {
@@ -84,14 +82,15 @@ impl Database {
             ));
         };
         let lease = Arc::new(Lease::take(embedded_directory(&path)?)?);
-        Ok(Self { lease, defaults: Arc::default(), watches: Arc::default() })
+        let store = lease.store.with_own_watches();
+        Ok(Self { lease, store, defaults: Arc::default() })
     }
 
     /// Sets the store's faults from their text; `None` ends them.
     pub fn set_faults(&self, text: Option<&[u8]>) -> Result<(), Error> {
         let invalid = |_| Error::new(code::INVALID_OPTION_VALUE);
         let text = text.map(|text| str::from_utf8(text).map_err(invalid)).transpose()?;
-        self.lease.store.set_faults(text.map(str::parse).transpose()?);
+        self.store.set_faults(text.map(str::parse).transpose()?);
         Ok(())
     }
 }

@@ -17,4 +17,3 @@ mod readers;
 mod special_keys;
 mod status;
 mod transaction;
-mod watch_count;

@@ -1,7 +1,8 @@
 //! A transaction of the C API: the store's transaction behind a lock, with futures as answers.
 //!
 //! Reads that are known to be short are answered inline: their futures are ready when they are
-//! returned. Long ones go to the reader threads; a commit's future is completed by the store's log
+//! returned. Long ones go to the reader threads, as do those that wait for the store to find an
+//! owner; a commit's future is completed by the store's log
 //! thread. The store's fault mode completes some of both late, on a thread of its own.
 
 use std::ffi::CString;
@@ -25,7 +26,6 @@ use crate::options::OptionValue;
 use crate::readers;
 use crate::special_keys::{self, Access};
 use crate::status;
-use crate::watch_count::WatchCount;
 
 /// An exact range read of more bytes than these is too long to wait for. The other modes bound
 /// their batches themselves.
@@ -50,8 +50,6 @@ struct Inner {
     // ORDER: dropped before the lease, which may close the store.
     kv: KvTransaction,
     lease: Arc<Lease>,
-    /// The open watches of the database.
-    watches: Arc<WatchCount>,
     /// The database's options for its transactions, as they were at the start.
     defaults: Vec<(i32, OptionValue)>,
     /// The first error of a call that returns none: it fails the reads and the commit that follow.
@@ -199,9 +197,8 @@ impl Transaction {
     /// Begins a transaction with the database's defaults.
     pub fn begin(database: &Database) -> Result<Self> {
         let mut inner = Inner {
-            kv: database.lease.store.transaction(),
+            kv: database.store.transaction(),
             lease: Arc::clone(&database.lease),
-            watches: Arc::clone(&database.watches),
             defaults: database.defaults.lock().clone(),
             failed: None,
             ended: None,
@@ -232,8 +229,16 @@ impl Transaction {
         })
     }
 
+    /// True when a read should not be made on this thread: it waits for the store to find an owner.
+    fn waits(&self) -> bool {
+        self.inner.lock().kv.would_wait()
+    }
+
     /// Known during and after the commit, too.
     pub fn read_version(&self) -> Arc<Future> {
+        if self.waits() {
+            return self.read_elsewhere(KvTransaction::read_version, Outcome::Int64);
+        }
         self.with(|inner| {
             if let Some(code) = inner.failed.or(inner.ended) {
                 return Future::ready(Err(code));
@@ -248,10 +253,18 @@ impl Transaction {
                 special_keys::get(key, directory, access).map(Outcome::Value)
             });
         }
+        if self.waits() {
+            let key = key.to_vec();
+            return self.read_elsewhere(move |kv| kv.get(&key, snapshot), Outcome::Value);
+        }
         self.read_here(|kv| kv.get(key, snapshot), Outcome::Value)
     }
 
     pub fn get_key(&self, selector: &KeySelector, snapshot: bool) -> Arc<Future> {
+        if self.waits() {
+            let selector = selector.clone();
+            return self.read_elsewhere(move |kv| kv.get_key(&selector, snapshot), Outcome::Key);
+        }
         self.read_here(|kv| kv.get_key(selector, snapshot), Outcome::Key)
     }
 
@@ -267,6 +280,10 @@ impl Transaction {
                 let bounds = (&begin, &end);
                 special_keys::get_range(bounds, limit, reverse, directory, access).map(pairs)
             });
+        }
+        if self.waits() {
+            let read = move |kv: &mut KvTransaction| kv.get_range(&begin, &end, &options);
+            return self.read_elsewhere(read, pairs);
         }
         let is_limited = options.limit > 0 || options.target_bytes > 0;
         let is_short = (1..=INLINE_BYTES).contains(&options.target_bytes);
@@ -427,14 +444,8 @@ impl Transaction {
             }
             let future = Future::pending();
             let fired = Arc::clone(&future);
-            let watched = inner.watches.take().and_then(|place| {
-                let on_fire = move |result| {
-                    drop(place);
-                    fired.complete(completion(result, |()| Outcome::Nothing));
-                };
-                inner.kv.watch(key, Box::new(on_fire))
-            });
-            match watched {
+            let on_fire = move |result| fired.complete(completion(result, |()| Outcome::Nothing));
+            match inner.kv.watch(key, Box::new(on_fire)) {
                 Ok(handle) => future.on_cancel(Box::new(move || handle.cancel())),
                 Err(error) => return Future::ready(Err(error.code)),
             }

@@ -164,7 +164,7 @@ fn bad_options_and_conflict_ranges_fail_what_follows() {
 fn watches_are_counted_by_database() {
     let directory = TempDir::new().unwrap();
     let (first, second) = (open(&directory), open(&directory));
-    first.watches.set_limit(2);
+    first.store.set_watch_limit(2);
     let transaction = Transaction::begin(&first).unwrap();
     let (one, two) = (transaction.watch(b"k"), transaction.watch(b"l"));
     assert_eq!(wait(&transaction.watch(b"m")), code::TOO_MANY_WATCHES);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::Transaction;
 use crate::error::{Error, Result, code};
 use crate::keys::{Key, key_after, key_limit};
-use crate::merge::Source;
+use crate::merge::{Source, Walk};
+use crate::peers::PageSize;
 use crate::pending::Pending;
 use crate::types::{KeySelector, RangeOptions, RangeResult};
 use crate::watches::{OnFire, PendingWatch, WatchCell, WatchHandle};
@@ -150,7 +151,9 @@ impl Transaction {
         let end = end.unwrap_or_else(|| beyond(places.end_offset).into());
         let mut last_at = 0;
         if begin < end {
-            self.with_pairs(&begin, &end, options.reverse, options.snapshot, |pairs| {
+            let walk = Walk { begin: &begin, end: &end, reverse: options.reverse, at: NEWEST };
+            let page = options.page_size(byte_limit);
+            self.with_pairs(walk, page, options.snapshot, |pairs| {
                 let mut bytes = 0;
                 while let Some((key, value)) = pairs.current() {
                     last_at = result.data.len();
@@ -225,11 +228,16 @@ impl Transaction {
         if key.len() > key_limit(key) {
             return Err(Error::new(code::KEY_TOO_LARGE));
         }
-        self.shared.watches.check_room(self.watches.len())?;
+        let slot = self.slots.take()?;
         let expected = self.get(key, false)?.map(Vec::into_boxed_slice);
-        let cell = Arc::new(WatchCell::new(on_fire));
+        // Held until the watch ends, be it before the commit.
+        let counted = move |outcome| {
+            drop(slot);
+            on_fire(outcome);
+        };
+        let cell = Arc::new(WatchCell::new(Box::new(counted)));
         let key: Key = key.into();
-        let handle = WatchHandle::new(&self.shared.watches, key.clone(), Arc::clone(&cell));
+        let handle = WatchHandle::new(&self.client, key.clone(), Arc::clone(&cell));
         self.watches.push(PendingWatch { key, expected, cell });
         Ok(handle)
     }
@@ -256,16 +264,15 @@ impl Transaction {
     /// Runs `read` over the pairs of a range as this transaction sees them.
     fn with_pairs<R>(
         &self,
-        begin: &[u8],
-        end: &[u8],
-        reverse: bool,
+        walk: Walk<'_>,
+        page: PageSize,
         snapshot: bool,
         read: impl FnOnce(&mut dyn Source) -> Result<R>,
     ) -> Result<R> {
         let own: Option<&WriteMap<Pending>> =
             self.reads_own_writes(snapshot).then_some(&self.writes);
         match &self.snapshot {
-            Some(snapshot) => snapshot.with_pairs(begin, end, reverse, own, read),
+            Some(snapshot) => snapshot.with_pairs(walk, page, own, read),
             None => Err(Error::new(code::OPERATION_FAILED)),
         }
     }
@@ -304,7 +311,9 @@ impl Transaction {
         if begin >= end {
             return Ok(None);
         }
-        self.with_pairs(begin, end, !forward, snapshot, |pairs| {
+        let walk = Walk { begin, end, reverse: !forward, at: NEWEST };
+        let page = PageSize::of_pairs(passed.unsigned_abs() as usize + 1);
+        self.with_pairs(walk, page, snapshot, |pairs| {
             for _ in 0..passed {
                 if pairs.current().is_none() {
                     return Ok(None);
@@ -362,7 +371,8 @@ impl Transaction {
         self.begin_read()?;
         let mut from = Some(begin.to_vec());
         while let Some(begin) = from.take() {
-            from = self.with_pairs(&begin, end, false, true, |pairs| {
+            let walk = Walk { begin: &begin, end, reverse: false, at: NEWEST };
+            from = self.with_pairs(walk, PageSize::LARGEST, true, |pairs| {
                 for _ in 0..ESTIMATE_BATCH {
                     let Some((key, value)) = pairs.current() else { return Ok(None) };
                     visit(key, key.len() + value.len());

@@ -6,8 +6,8 @@ use crate::atomic::MutationType;
 use crate::error::{Error, Result, code};
 use crate::keys::{Key, KeyRange, METADATA_VERSION_KEY, VALUE_LIMIT, key_after, key_limit};
 use crate::pending::{Base, Pending, StampTemplate};
-use crate::snapshot::Snapshot;
 use crate::types::{ConflictKind, versionstamp};
+use crate::view::View;
 use crate::watches::PendingWatch;
 use crate::write_map::{Lookup, NEWEST};
 
@@ -129,7 +129,7 @@ impl Transaction {
         self.count_mutation(key, value.len());
         self.sequence += 1;
         // The stamp is some version after the one read at, if that is known.
-        let read_version = self.snapshot.as_ref().map(Snapshot::version).or(self.wanted_version);
+        let read_version = self.snapshot.as_ref().map(View::version).or(self.wanted_version);
         let first = template.stamped(versionstamp(read_version.map_or(0, |version| version + 1)));
         let behind = key_after(&template.stamped([0xff; 10]));
         self.unreadable.add(&first, behind.as_slice().min(self.read_end()));
