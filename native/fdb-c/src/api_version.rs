@@ -15,11 +15,23 @@ const WIDE_STAMP_OFFSETS: i32 = 520;
 /// From here on time-outs, retry limits and longest pauses stay over `on_error`.
 const PERSISTENT_OPTIONS: i32 = 610;
 
+/// From here on the clusters that databases were made of are gone from the header.
+pub const NO_CLUSTERS: i32 = 610;
+/// From here on futures of versions are futures of numbers.
+pub const NO_VERSION_FUTURES: i32 = 620;
+/// From here on reads beyond `\xff\xff` belong to modules, and addresses have ports.
+pub const SPECIAL_KEYS: i32 = 630;
+/// From here on writes beyond `\xff\xff` belong to modules.
+pub const SPECIAL_WRITES: i32 = 700;
+
 /// 0 before the selection.
 static SELECTED: AtomicI32 = AtomicI32::new(0);
 
 /// Selects a version, once in a process.
 pub fn select(runtime: i32, header: i32) -> Result<(), i32> {
+    if selected() != 0 {
+        return Err(API_VERSION_ALREADY_SET);
+    }
     if runtime > header {
         return Err(API_VERSION_INVALID);
     }
@@ -35,9 +47,14 @@ pub fn selected() -> i32 {
     SELECTED.load(Ordering::Relaxed)
 }
 
+/// Whether the selected version is `version` or newer; without a selection the newest one counts.
+pub fn at_least(version: i32) -> bool {
+    selected() == 0 || selected() >= version
+}
+
 /// Whether `on_error` forgets all of a transaction's options, given the selected version.
 pub fn on_error_forgets_options() -> bool {
-    (MIN..PERSISTENT_OPTIONS).contains(&selected())
+    !at_least(PERSISTENT_OPTIONS)
 }
 
 /// Key and operand of an atomic operation as of the newest version: older ones end a stamped key

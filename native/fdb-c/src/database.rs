@@ -25,7 +25,7 @@ static STORES: Mutex<Option<HashMap<PathBuf, Open>>> = Mutex::new(None);
 
 /// A share of an open store.
 pub struct Lease {
-    directory: PathBuf,
+    pub directory: PathBuf,
     pub store: Store,
 }
 
@@ -60,13 +60,14 @@ impl Drop for Lease {
     }
 }
 
-/// What the C API calls a database.
+/// What the C API calls a database. Clones are the same one.
+#[derive(Clone)]
 pub struct Database {
     pub lease: Arc<Lease>,
     /// The lease's store, with this database's own limit of watches.
     pub store: Store,
     /// Transaction options that every new transaction starts with.
-    pub defaults: Mutex<Vec<(i32, OptionValue)>>,
+    pub defaults: Arc<Mutex<Vec<(i32, OptionValue)>>>,
 }
 
 impl Database {
@@ -82,7 +83,7 @@ impl Database {
         };
         let lease = Arc::new(Lease::take(embedded_directory(&path)?)?);
         let store = lease.store.with_own_watches();
-        Ok(Self { lease, store, defaults: Mutex::new(Vec::new()) })
+        Ok(Self { lease, store, defaults: Arc::default() })
     }
 
     /// Sets the store's faults from their text; `None` ends them.

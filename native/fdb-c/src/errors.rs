@@ -9,13 +9,21 @@ pub const FUTURE_RELEASED: i32 = 1102;
 pub const NO_CLUSTER_FILE_FOUND: i32 = 1515;
 pub const NETWORK_NOT_SETUP: i32 = 2008;
 pub const NETWORK_ALREADY_SETUP: i32 = 2009;
+pub const INVALID_DATABASE_NAME: i32 = 2013;
 pub const FUTURE_NOT_SET: i32 = 2015;
 pub const NETWORK_CANNOT_BE_RESTARTED: i32 = 2025;
 pub const BLOCKED_FROM_NETWORK_THREAD: i32 = 2026;
+pub const SPECIAL_KEYS_CROSS_MODULE_READ: i32 = 2112;
+pub const SPECIAL_KEYS_NO_MODULE_FOUND: i32 = 2113;
+pub const SPECIAL_KEYS_WRITE_DISABLED: i32 = 2114;
+pub const SPECIAL_KEYS_NO_WRITE_MODULE_FOUND: i32 = 2115;
 pub const API_VERSION_UNSET: i32 = 2200;
 pub const API_VERSION_ALREADY_SET: i32 = 2201;
 pub const API_VERSION_INVALID: i32 = 2202;
 pub const API_VERSION_NOT_SUPPORTED: i32 = 2203;
+
+/// Retry loops of clusters with tenants know it; the store never answers it.
+const UNKNOWN_TENANT: i32 = 2137;
 
 /// Sorted by code.
 const DESCRIPTIONS: &[(i32, &CStr)] = &[
@@ -63,6 +71,7 @@ const DESCRIPTIONS: &[(i32, &CStr)] = &[
     (2010, c"Transaction already has a read version set"),
     (2011, c"Version not valid"),
     (2012, c"Range limits not valid"),
+    (2013, c"Database name must be 'DB'"),
     (2015, c"Future not ready"),
     (2016, c"Future not an error"),
     (2017, c"Operation issued while a commit was outstanding"),
@@ -77,6 +86,25 @@ const DESCRIPTIONS: &[(i32, &CStr)] = &[
     (2103, c"Value length exceeds limit"),
     (2104, c"Connection string invalid"),
     (2108, c"Operation is not supported"),
+    (
+        2112,
+        c"Special key space range read crosses modules. Refer to the `special_key_space_relaxed' \
+          transaction option for more details.",
+    ),
+    (
+        2113,
+        c"Special key space range read does not intersect a module. Refer to the \
+          `special_key_space_relaxed' transaction option for more details.",
+    ),
+    (
+        2114,
+        c"Special Key space is not allowed to write by default. Refer to the \
+          `special_key_space_enable_writes` transaction option for more details.",
+    ),
+    (2115, c"Special key space key or keyrange in set or clear does not intersect a module"),
+    (2116, c"Special key space clear crosses modules"),
+    (2131, c"Tenant does not exist"),
+    (2137, c"Tenant is not available from this server"),
     (2200, c"API version is not set"),
     (2201, c"API version may be set only once"),
     (2202, c"API version not valid"),
@@ -86,8 +114,13 @@ const DESCRIPTIONS: &[(i32, &CStr)] = &[
     (4100, c"An internal error occurred"),
 ];
 
+/// Codes beyond this one are none.
+const MAX_CODE: i32 = 30_000;
+const UNKNOWN_ERROR: i32 = 4000;
+
 /// FoundationDB's text for a code; "UNKNOWN_ERROR" where there is none.
 pub fn description(code: i32) -> &'static CStr {
+    let code = if (0..=MAX_CODE).contains(&code) { code } else { UNKNOWN_ERROR };
     match DESCRIPTIONS.binary_search_by_key(&code, |(known, _)| *known) {
         Ok(index) => DESCRIPTIONS.get(index).map_or(c"UNKNOWN_ERROR", |(_, text)| text),
         Err(_) => c"UNKNOWN_ERROR",
@@ -97,9 +130,9 @@ pub fn description(code: i32) -> &'static CStr {
 /// Whether `code` is in the group that `predicate` (FoundationDB's number) names.
 pub fn predicate(predicate: i32, code: i32) -> bool {
     match predicate {
-        50_000 => is_retryable(code),
+        50_000 => is_retryable(code) || code == UNKNOWN_TENANT,
         50_001 => is_maybe_committed(code),
-        50_002 => is_retryable_not_committed(code),
+        50_002 => is_retryable_not_committed(code) || code == UNKNOWN_TENANT,
         _ => false,
     }
 }

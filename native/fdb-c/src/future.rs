@@ -4,29 +4,46 @@
 //! Pending ── complete(result) ──▶ Ready ── release() ──▶ Released
 //! ```
 //!
-//! INVARIANT: a callback runs exactly once and under no lock: on the thread that completes the
-//! future, or at once on the thread that registers it when the future is ready already.
+//! INVARIANT: a callback runs once and under no lock: on the network thread (see there for the
+//! exceptions), or at once on the thread that registers it when the future is ready already.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::CString;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use kronotop_kv::RangeResult;
 use kronotop_kv::error::code;
 use parking_lot::{Condvar, Mutex};
 
+use crate::database::Database;
 use crate::errors::{BLOCKED_FROM_NETWORK_THREAD, FUTURE_NOT_SET, FUTURE_RELEASED};
-use crate::ffi::types::{FdbKey, FdbKeyValue};
+use crate::ffi::types::{CText, FdbKey, FdbKeyValue};
+use crate::network::{NETWORK, is_network_thread};
 
-/// What a future can hold; each C accessor accepts one kind. The arrays beside `Pairs` and `Keys`
-/// are what the C caller walks: they point into the owner next to them, and are made when first
-/// asked for.
+/// What a future can hold; each C accessor accepts one kind. The arrays beside `Pairs`, `Keys` and
+/// `Texts` are what the C caller walks: they point into the owner next to them, and are made when
+/// first asked for.
 pub enum Outcome {
     Nothing,
     Int64(i64),
     Key(Vec<u8>),
     Value(Option<Vec<u8>>),
-    Pairs { range: RangeResult, array: Vec<FdbKeyValue> },
-    Keys { keys: Vec<Vec<u8>>, array: Vec<FdbKey> },
+    Pairs {
+        range: RangeResult,
+        array: Vec<FdbKeyValue>,
+    },
+    Keys {
+        keys: Vec<Vec<u8>>,
+        array: Vec<FdbKey>,
+    },
+    Texts {
+        texts: Vec<CString>,
+        array: Vec<CText>,
+    },
+    /// Before API version 610: the cluster-file argument, and the database that it names.
+    Cluster(Option<PathBuf>),
+    Database(Database),
 }
 
 /// A result, or a FoundationDB error code.
@@ -38,6 +55,7 @@ thread_local! {
     /// Runs a callback in the place of FoundationDB's network thread: waiting there for another
     /// future would keep the thread from completing it.
     static CALLING_BACK: Cell<bool> = const { Cell::new(false) };
+    static HAS_PUT_OFF: Cell<bool> = const { Cell::new(false) };
     static PUT_OFF: RefCell<Vec<(Arc<Future>, Completion)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -47,7 +65,7 @@ pub fn completing_last<T>(body: impl FnOnce() -> T) -> T {
     DEPTH.set(DEPTH.get() + 1);
     let result = body();
     DEPTH.set(DEPTH.get() - 1);
-    if DEPTH.get() == 0 {
+    if DEPTH.get() == 0 && HAS_PUT_OFF.replace(false) {
         for (future, completion) in PUT_OFF.take() {
             future.complete(completion);
         }
@@ -59,7 +77,7 @@ type Callback = Box<dyn FnOnce(&Arc<Future>) + Send>;
 type CancelHook = Box<dyn FnOnce() + Send>;
 
 enum State {
-    Pending { callback: Option<Callback>, on_cancel: Option<CancelHook> },
+    Pending { callbacks: Vec<Callback>, on_cancel: Option<CancelHook> },
     Ready(Completion),
     Released,
 }
@@ -78,7 +96,7 @@ impl Future {
 
     /// A future that somebody will `complete`.
     pub fn pending() -> Arc<Self> {
-        let state = State::Pending { callback: None, on_cancel: None };
+        let state = State::Pending { callbacks: Vec::new(), on_cancel: None };
         Arc::new(Self { state: Mutex::new(state), ready: Condvar::new() })
     }
 
@@ -89,26 +107,30 @@ impl Future {
         }
     }
 
-    /// Sets the result and runs the callback. Only the first completion counts.
+    /// Sets the result and runs the callbacks. Only the first completion counts.
     pub fn complete(self: &Arc<Self>, completion: Completion) {
         if DEPTH.get() > 0 {
             PUT_OFF.with_borrow_mut(|later| later.push((Arc::clone(self), completion)));
+            HAS_PUT_OFF.set(true);
             return;
         }
-        let (callback, hook) = {
+        let (callbacks, hook) = {
             let mut state = self.state.lock();
-            let State::Pending { callback, on_cancel } = &mut *state else { return };
+            let State::Pending { callbacks, on_cancel } = &mut *state else { return };
             // ORDER: the hook is dropped outside the lock, it may own what completes this future.
-            let taken = (callback.take(), on_cancel.take());
+            let taken = (std::mem::take(callbacks), on_cancel.take());
             *state = State::Ready(completion);
             taken
         };
         self.ready.notify_all();
         drop(hook);
-        if let Some(callback) = callback {
-            let outer = CALLING_BACK.replace(true);
-            callback(self);
-            CALLING_BACK.set(outer);
+        for callback in callbacks {
+            let ready = Arc::clone(self);
+            NETWORK.call(Box::new(move || {
+                let outer = CALLING_BACK.replace(true);
+                callback(&ready);
+                CALLING_BACK.set(outer);
+            }));
         }
     }
 
@@ -124,17 +146,13 @@ impl Future {
         self.complete(Err(code::OPERATION_CANCELLED));
     }
 
-    /// Runs `callback` when the future is ready. One callback per future.
-    pub fn set_callback(self: &Arc<Self>, callback: Callback) -> Result<(), i32> {
-        if let State::Pending { callback: slot, .. } = &mut *self.state.lock() {
-            if slot.is_some() {
-                return Err(code::CLIENT_INVALID_OPERATION);
-            }
-            *slot = Some(callback);
-            return Ok(());
+    /// Runs `callback` when the future is ready, after those that were registered before.
+    pub fn add_callback(self: &Arc<Self>, callback: Callback) {
+        if let State::Pending { callbacks, .. } = &mut *self.state.lock() {
+            callbacks.push(callback);
+            return;
         }
         callback(self);
-        Ok(())
     }
 
     pub fn is_ready(&self) -> bool {
@@ -144,10 +162,11 @@ impl Future {
     /// Waits for the result.
     ///
     /// # Errors
-    /// 2026 instead of waiting inside a callback.
+    /// 2026 instead of waiting inside a callback or on the network thread.
     pub fn block_until_ready(&self) -> Result<(), i32> {
         let mut state = self.state.lock();
-        if CALLING_BACK.get() && matches!(&*state, State::Pending { .. }) {
+        let may_not_wait = CALLING_BACK.get() || is_network_thread();
+        if may_not_wait && matches!(&*state, State::Pending { .. }) {
             return Err(BLOCKED_FROM_NETWORK_THREAD);
         }
         self.ready.wait_while(&mut state, |state| matches!(state, State::Pending { .. }));
@@ -197,7 +216,7 @@ mod tests {
     fn a_callback_runs_once_when_another_thread_completes() {
         let count = Arc::new(AtomicUsize::new(0));
         let future = Future::pending();
-        future.set_callback(counting(&count)).unwrap();
+        future.add_callback(counting(&count));
         assert!(!future.is_ready());
         assert_eq!(future.error(), FUTURE_NOT_SET);
         let other = Arc::clone(&future);
@@ -216,7 +235,7 @@ mod tests {
     fn a_callback_on_a_ready_future_runs_at_once() {
         let count = Arc::new(AtomicUsize::new(0));
         let future = Future::ready(Err(code::NOT_COMMITTED));
-        future.set_callback(counting(&count)).unwrap();
+        future.add_callback(counting(&count));
         assert_eq!((count.load(Ordering::SeqCst), future.error()), (1, code::NOT_COMMITTED));
     }
 
@@ -228,7 +247,7 @@ mod tests {
         let waits = move |_: &Arc<Future>| {
             sender.send((never.block_until_ready(), ready.block_until_ready())).unwrap();
         };
-        future.set_callback(Box::new(waits)).unwrap();
+        future.add_callback(Box::new(waits));
         future.complete(Ok(Outcome::Nothing));
         assert_eq!(received.recv(), Ok((Err(BLOCKED_FROM_NETWORK_THREAD), Ok(()))));
         pending.complete(Ok(Outcome::Nothing));
@@ -236,18 +255,18 @@ mod tests {
     }
 
     #[test]
-    fn cancelling_runs_the_hook_and_the_callback() {
+    fn cancelling_runs_the_hook_and_all_callbacks() {
         let count = Arc::new(AtomicUsize::new(0));
         let hooked = Arc::clone(&count);
         let future = Future::pending();
         future.on_cancel(Box::new(move || {
             hooked.fetch_add(10, Ordering::SeqCst);
         }));
-        future.set_callback(counting(&count)).unwrap();
-        assert_eq!(future.set_callback(counting(&count)), Err(code::CLIENT_INVALID_OPERATION));
+        future.add_callback(counting(&count));
+        future.add_callback(counting(&count));
         future.cancel();
         future.cancel();
-        assert_eq!(count.load(Ordering::SeqCst), 11);
+        assert_eq!(count.load(Ordering::SeqCst), 12);
         assert_eq!(future.error(), code::OPERATION_CANCELLED);
     }
 

@@ -3,8 +3,8 @@
 //! directory on this host in place of a cluster.
 //!
 //! `ffi` holds the exported functions and all unsafe code; the modules beside it are safe Rust.
-//! A function outside the present scope exists (bindings look up every name when they load) and
-//! fails loudly: code 2108 and its name on stderr.
+//! A function for what an embedded store has not (tenants, blob granules …) exists, because
+//! bindings look up every name when they load, and fails loudly: code 2108 and its name on stderr.
 
 mod api_version;
 mod database;
@@ -14,4 +14,6 @@ mod future;
 mod network;
 mod options;
 mod readers;
+mod special_keys;
+mod status;
 mod transaction;

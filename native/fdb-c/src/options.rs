@@ -10,6 +10,10 @@ pub type OptionValue = Option<Vec<u8>>;
 /// and refuses it, so faults can't be asked for where they can't be had.
 const FAULTS: i32 = 1_000_000;
 
+/// FoundationDB's `callbacks_on_external_threads`: callbacks run on the threads that complete their
+/// futures, which spares them the way to the network thread.
+pub const CALLBACKS_ANYWHERE: i32 = 61;
+
 /// What a database option means here.
 pub enum DatabaseOption {
     /// Sets the faults of the store, for all databases that share it.
@@ -23,7 +27,7 @@ pub enum DatabaseOption {
 }
 
 /// Accepts FoundationDB's network options. They configure tracing, TLS and client libraries, none
-/// of which an embedded store has, so none changes anything.
+/// of which an embedded store has: but for [`CALLBACKS_ANYWHERE`] none changes anything.
 pub fn check_network_option(option: i32) -> Result<(), i32> {
     match option {
         10 | 20 | 30..=41 | 42 | 43 | 45..=50 | 51..=55 | 60..=72 | 80..=83 | 90 | 91 => Ok(()),

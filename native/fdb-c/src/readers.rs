@@ -1,4 +1,4 @@
-//! Threads for reads that take long: ranges without a byte limit, and walks over a whole range.
+//! Threads for reads that take long: exact ranges of many bytes, and walks over a whole range.
 //! Everything else is answered on the caller's thread, which is faster than handing it over.
 
 use std::collections::VecDeque;

@@ -72,7 +72,7 @@ fn a_failed_write_fails_reads_and_the_commit_until_reset() {
 }
 
 #[test]
-fn a_stamp_asked_for_before_or_after_the_commit_is_the_same() {
+fn a_stamp_is_asked_for_before_the_commit() {
     let directory = TempDir::new().unwrap();
     let database = open(&directory);
     let transaction = Transaction::begin(&database).unwrap();
@@ -81,8 +81,127 @@ fn a_stamp_asked_for_before_or_after_the_commit_is_the_same() {
     assert!(!before.is_ready());
     assert_eq!(wait(&transaction.commit()), 0);
     assert_eq!(wait(&before), 0);
-    assert_eq!(stamp(&before), stamp(&transaction.versionstamp()));
     assert_eq!(stamp(&before)[..8], transaction.committed_version().to_be_bytes());
+    assert_eq!(wait(&transaction.versionstamp()), code::USED_DURING_COMMIT);
+}
+
+/// A transaction whose commit is answered late.
+fn committing(database: &Database) -> (Transaction, Arc<Future>, Arc<Future>) {
+    database.set_faults(Some(b"seed=1 late_commits=1 max_delay_ms=400")).unwrap();
+    let transaction = Transaction::begin(database).unwrap();
+    put(&transaction, b"k", b"v");
+    let stamp = transaction.versionstamp();
+    let commit = transaction.commit();
+    (transaction, commit, stamp)
+}
+
+#[test]
+fn a_call_during_the_commit_fails_it_unless_that_is_switched_off() {
+    let directory = TempDir::new().unwrap();
+    let database = open(&directory);
+    let (transaction, commit, stamp) = committing(&database);
+    assert_eq!(wait(&transaction.get(b"k", false)), code::USED_DURING_COMMIT);
+    assert_eq!((wait(&commit), wait(&stamp)), (code::USED_DURING_COMMIT, code::USED_DURING_COMMIT));
+    assert_eq!(wait(&transaction.on_error(code::NOT_COMMITTED)), code::USED_DURING_COMMIT);
+    assert_eq!(wait(&transaction.read_version()), code::USED_DURING_COMMIT);
+    transaction.reset();
+    assert_eq!(wait(&transaction.get(b"k", false)), 0);
+
+    let (transaction, commit, _) = committing(&database);
+    transaction.set_option(option_code::USED_DURING_COMMIT_PROTECTION_DISABLE, None).unwrap();
+    put(&transaction, b"k", b"too late");
+    assert_eq!(wait(&transaction.commit()), code::USED_DURING_COMMIT);
+    assert_eq!(wait(&commit), 0);
+}
+
+#[test]
+fn a_commit_is_given_up_with_its_transaction() {
+    let directory = TempDir::new().unwrap();
+    let database = open(&directory);
+    let cancelled = (code::TRANSACTION_CANCELLED, code::TRANSACTION_CANCELLED);
+    let (transaction, commit, stamp) = committing(&database);
+    transaction.cancel();
+    assert_eq!((wait(&commit), wait(&stamp)), cancelled);
+    let (transaction, commit, stamp) = committing(&database);
+    transaction.reset();
+    assert_eq!((wait(&commit), wait(&stamp)), cancelled);
+    let (transaction, commit, stamp) = committing(&database);
+    drop(transaction);
+    assert_eq!((wait(&commit), wait(&stamp)), cancelled);
+}
+
+#[test]
+fn an_error_that_no_retry_helps_ends_the_transaction() {
+    let directory = TempDir::new().unwrap();
+    let database = open(&directory);
+    let transaction = Transaction::begin(&database).unwrap();
+    assert_eq!(wait(&transaction.on_error(code::KEY_TOO_LARGE)), code::KEY_TOO_LARGE);
+    assert_eq!(wait(&transaction.get(b"k", false)), code::TRANSACTION_CANCELLED);
+    assert_eq!(wait(&transaction.on_error(code::NOT_COMMITTED)), code::TRANSACTION_CANCELLED);
+    transaction.reset();
+    assert_eq!(wait(&transaction.get(b"k", false)), 0);
+}
+
+#[test]
+fn bad_options_and_conflict_ranges_fail_what_follows() {
+    let directory = TempDir::new().unwrap();
+    let database = open(&directory);
+    let transaction = Transaction::begin(&database).unwrap();
+    assert_eq!(transaction.set_option(9_999, None), Err(code::INVALID_OPTION));
+    let bad_value = Some(&b"1"[..]);
+    assert_eq!(transaction.set_option(option_code::TIMEOUT, bad_value), Err(2006));
+    assert_eq!(transaction.set_option(option_code::RETRY_LIMIT, bad_value), Ok(()));
+    assert_eq!(wait(&transaction.get(b"k", false)), code::INVALID_OPTION_VALUE);
+    transaction.reset();
+    let conflict = |begin, end| transaction.add_conflict_range(begin, end, ConflictKind::Read);
+    assert_eq!(conflict(b"b", b"a"), Err(code::INVERTED_RANGE));
+    assert_eq!(wait(&transaction.get(b"k", false)), 0);
+    assert_eq!(conflict(b"a", b"\xff\x01"), Ok(()));
+    assert_eq!(wait(&transaction.commit()), code::KEY_OUTSIDE_LEGAL_RANGE);
+}
+
+#[test]
+fn watches_are_counted_by_database() {
+    let directory = TempDir::new().unwrap();
+    let (first, second) = (open(&directory), open(&directory));
+    first.store.set_watch_limit(2);
+    let transaction = Transaction::begin(&first).unwrap();
+    let (one, two) = (transaction.watch(b"k"), transaction.watch(b"l"));
+    assert_eq!(wait(&transaction.watch(b"m")), code::TOO_MANY_WATCHES);
+    let other = Transaction::begin(&second).unwrap();
+    assert!(!other.watch(b"m").is_ready());
+    one.cancel();
+    let three = transaction.watch(b"m");
+    assert!(!three.is_ready() && !two.is_ready());
+    assert_eq!(wait(&transaction.commit()), 0);
+    drop(transaction);
+    let writer = Transaction::begin(&first).unwrap();
+    put(&writer, b"l", b"v");
+    assert_eq!(wait(&writer.commit()), 0);
+    assert_eq!(wait(&two), 0);
+    let transaction = Transaction::begin(&first).unwrap();
+    assert!(!transaction.watch(b"k").is_ready());
+}
+
+#[test]
+fn special_keys_and_addresses_tell_about_the_store() {
+    let directory = TempDir::new().unwrap();
+    let database = open(&directory);
+    let transaction = Transaction::begin(&database).unwrap();
+    let path = value(&transaction.get(b"\xff\xff/cluster_file_path", false)).unwrap();
+    let canonical = directory.path().canonicalize().unwrap();
+    assert_eq!(path, canonical.as_os_str().as_encoded_bytes());
+    let status = value(&transaction.get(b"\xff\xff/status/json", false)).unwrap();
+    assert!(String::from_utf8(status).unwrap().contains(r#""database_available":true"#));
+    assert_eq!(wait(&transaction.get(b"\xff\xff/nothing", false)), 2113);
+    let addresses = transaction.addresses();
+    let text = addresses.read(|outcome| match outcome {
+        Outcome::Texts { texts, .. } => Ok(texts.clone()),
+        _ => Err(-1),
+    });
+    assert_eq!(text.unwrap(), [c"127.0.0.1:0".to_owned()]);
+    transaction.write_keys(b"\xff\xff/management/x", None, |_| panic!("it is not stored"));
+    assert_eq!(wait(&transaction.commit()), 2114);
 }
 
 #[test]
@@ -111,7 +230,7 @@ fn callbacks_may_use_the_transaction() {
             let version = transaction.upgrade().map(|it| it.committed_version());
             sender.send((ready.error(), version)).unwrap();
         };
-        future.set_callback(Box::new(callback)).unwrap();
+        future.add_callback(Box::new(callback));
     }
     transaction.cancel();
     for _ in 0..2 {
@@ -163,6 +282,33 @@ fn long_reads_are_answered_elsewhere() {
 }
 
 #[test]
+fn exact_reads_of_large_values_are_long_too() {
+    let directory = TempDir::new().unwrap();
+    let database = open(&directory);
+    let transaction = Transaction::begin(&database).unwrap();
+    for i in 0..10_u8 {
+        put(&transaction, &[i], &[7; 50_000]);
+    }
+    let bound = |key: u8| KeySelector::first_greater_or_equal([key]);
+    let read = |limit| {
+        let options = RangeOptions { limit, mode: StreamingMode::Exact, ..Default::default() };
+        let range = transaction.get_range(bound(0), bound(0xfe), options);
+        let inline = range.is_ready();
+        let count = |outcome: &mut Outcome| match outcome {
+            Outcome::Pairs { range, .. } => Ok((range.count, range.more)),
+            _ => Err(-1),
+        };
+        assert_eq!(wait(&range) == 0, limit > 0);
+        (inline, range.read(count))
+    };
+    assert_eq!(read(1), (true, Ok((1, true))));
+    assert_eq!(read(2), (true, Ok((2, true))));
+    assert_eq!(read(9).1, Ok((9, true)));
+    assert_eq!(read(1000).1, Ok((10, false)));
+    assert_eq!(read(0), (true, Err(code::EXACT_MODE_WITHOUT_LIMITS)));
+}
+
+#[test]
 fn late_reads_are_answered_in_any_order_by_another_thread() {
     let directory = TempDir::new().unwrap();
     let database = open(&directory);
@@ -179,7 +325,7 @@ fn late_reads_are_answered_in_any_order_by_another_thread() {
         // A later write does not change what an earlier read found.
         let read = transaction.get(&[number], false);
         put(&transaction, &[number], b"later");
-        read.set_callback(Box::new(callback)).unwrap();
+        read.add_callback(Box::new(callback));
     }
     let answers: Vec<_> = received.iter().take(24).collect();
     assert!(answers.iter().any(|(_, thread)| *thread != std::thread::current().id()));

@@ -10,6 +10,9 @@ namespace {
 
 constexpr fdb_error_t kNetworkCannotBeRestarted = 2025;
 
+// FDB_NET_OPTION_CALLBACKS_ON_EXTERNAL_THREADS
+constexpr int kCallbacksOnExternalThreads = 61;
+
 enum class State { kIdle, kRunning, kStopped };
 
 struct Network {
@@ -40,7 +43,13 @@ fdb_error_t acquire() {
   std::lock_guard<std::mutex> lock(network.mutex);
   if (network.state == State::kStopped) return kNetworkCannotBeRestarted;
   if (network.state == State::kIdle) {
-    fdb_error_t code = fdb.setup_network();
+    // Our callbacks only queue (completions.h), from whatever thread: with the embedded store they
+    // come from the thread that has the answer, without a detour over the network thread.
+    fdb_error_t code = 0;
+    if (fdb.last_error.available()) {
+      code = fdb.network_set_option(kCallbacksOnExternalThreads, nullptr, 0);
+    }
+    if (code == 0) code = fdb.setup_network();
     if (code != 0) return code;
     network.thread = std::thread(run);
     network.state = State::kRunning;

@@ -185,15 +185,6 @@ impl Client {
         matches!(*self.role.lock(), Role::Seeking)
     }
 
-    /// A version at or before the newest one, known without asking.
-    pub(crate) fn known_version(&self) -> i64 {
-        match &*self.role.lock() {
-            Role::Owner(shared) => shared.newest_version(),
-            Role::Follower(link) => link.seen_version(),
-            Role::Seeking | Role::Failed(_) | Role::Closed => 0,
-        }
-    }
-
     /// Hands a commit to the owner. `reign` is the one in which the transaction read, if it did:
     /// in another one it is answered 1007.
     pub(crate) fn submit(&self, request: CommitRequest, reign: Option<i64>) {

@@ -2,8 +2,9 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Versions given out after a restart are at least this much above all that were made durable, so
-/// that they are above the ones that were read, too.
+/// When the system's clock was set back, versions given out after a restart are this much above all
+/// that were made durable, so that they are above the ones that were read, too. With a sane clock
+/// both are below the present time, and running ahead of it would make the next restart go back.
 const RESTART_GAP: i64 = 1_000_000;
 
 /// Microseconds since 1970 as long as the system's clock is sane: it is looked at once, at open.
@@ -18,7 +19,8 @@ impl Clock {
     pub(crate) fn after(last: i64) -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall = i64::try_from(since_epoch.as_micros()).unwrap_or(0);
-        Self { base: wall.max(last.saturating_add(RESTART_GAP)), started: Instant::now() }
+        let base = if wall > last { wall } else { last.saturating_add(RESTART_GAP) };
+        Self { base, started: Instant::now() }
     }
 
     pub(crate) fn now(&self) -> i64 {

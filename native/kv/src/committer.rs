@@ -242,9 +242,7 @@ impl Committer {
         for range in request.write_conflicts.iter() {
             self.recent.insert(range, version);
         }
-        if resolved.cleared.is_empty() && resolved.entries.is_empty() {
-            return Ok(());
-        }
+        // Conflict ranges alone are logged too: nobody else may get that version after a restart.
         self.group.begin_commit(version);
         for (begin, end) in &resolved.cleared {
             self.group.clear_range(begin, end);
@@ -290,9 +288,7 @@ impl Committer {
         let mut stamped = Vec::with_capacity(request.stamped_keys.len());
         for write in &request.stamped_keys {
             let key = write.template.stamped(stamp);
-            if write.conflicts {
-                request.write_conflicts.push_key(&key);
-            }
+            request.write_conflicts.push_key(&key);
             if writes.last_version(&key) < write.sequence {
                 stamped.push((key, Some(write.value.clone())));
             }

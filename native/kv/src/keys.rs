@@ -2,6 +2,8 @@
 
 /// Longest key in bytes.
 pub const KEY_LIMIT: usize = 10_000;
+/// Longest key in the system's part of the key space, in bytes.
+pub const SYSTEM_KEY_LIMIT: usize = 30_000;
 /// Longest value in bytes.
 pub const VALUE_LIMIT: usize = 100_000;
 /// Most bytes of a transaction's mutations and conflict ranges.
@@ -17,6 +19,11 @@ pub(crate) const SYSTEM_END: &[u8] = b"\xff\xff";
 pub(crate) const METADATA_VERSION_KEY: &[u8] = b"\xff/metadataVersion";
 
 pub(crate) type Key = Box<[u8]>;
+
+/// The longest key that begins as `key` does, in bytes.
+pub(crate) fn key_limit(key: &[u8]) -> usize {
+    if key.starts_with(USER_END) { SYSTEM_KEY_LIMIT } else { KEY_LIMIT }
+}
 
 /// The first key after `key`.
 pub(crate) fn key_after(key: &[u8]) -> Vec<u8> {

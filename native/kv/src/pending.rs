@@ -26,6 +26,16 @@ pub(crate) enum Base {
     Stamped(StampTemplate),
 }
 
+impl Base {
+    /// Length of the operand that a stamp is placed in.
+    pub(crate) fn operand_len(&self) -> Option<usize> {
+        match self {
+            Self::Store => None,
+            Self::Stamped(template) => Some(template.operand_len()),
+        }
+    }
+}
+
 /// Bytes with a place for the 10 bytes of the commit's versionstamp.
 #[derive(Debug, Clone)]
 pub(crate) struct StampTemplate {
@@ -72,15 +82,22 @@ impl StampTemplate {
         bytes
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+    /// Length of the operand that it was parsed from.
+    pub(crate) fn operand_len(&self) -> usize {
+        self.bytes.len() + 4
+    }
+
+    /// The operand as it was given: what reads see that are allowed to before the commit.
+    fn unstamped(&self) -> Key {
+        // The offset was parsed from 4 bytes.
+        [&*self.bytes, &(self.offset as u32).to_le_bytes()].concat().into()
     }
 }
 
 impl Pending {
-    /// True when the value does not depend on anything but the transaction itself.
+    /// True when the value does not depend on anything but the transaction and its commit.
     pub(crate) fn is_known(&self) -> bool {
-        matches!(self, Self::Value(_))
+        matches!(self, Self::Value(_) | Self::Operations { base: Base::Stamped(_), .. })
     }
 
     /// The value that a read sees, given what the store holds.
@@ -93,7 +110,13 @@ impl Pending {
         match self {
             Self::Value(value) => Self::Value(atomic::apply(operation, value.as_deref(), operand)),
             Self::Operations { base, mut operations } => {
-                operations.push((operation, operand.into()));
+                match operations.last_mut() {
+                    Some((last, earlier)) if folds(*last, earlier, operation, operand) => {
+                        let both = atomic::apply(operation, Some(earlier), operand);
+                        *earlier = both.unwrap_or_default();
+                    }
+                    _ => operations.push((operation, operand.into())),
+                }
                 Self::Operations { base, operations }
             }
         }
@@ -116,6 +139,12 @@ impl Pending {
             }
         }
     }
+}
+
+/// Whether two operations in a row are the same as one with both operands taken together.
+fn folds(first: MutationType, earlier: &[u8], second: MutationType, operand: &[u8]) -> bool {
+    let associative = !matches!(second, MutationType::CompareAndClear | MutationType::AppendIfFits);
+    first == second && associative && earlier.len() == operand.len()
 }
 
 fn fold(start: Option<Key>, operations: &[(MutationType, Key)]) -> Option<Key> {
@@ -148,12 +177,13 @@ impl LayerValue for Pending {
     fn resolve(&self, below: Option<&[u8]>) -> Result<Option<Cow<'_, [u8]>>> {
         match self {
             Self::Value(value) => Ok(value.as_deref().map(Cow::Borrowed)),
-            Self::Operations { base: Base::Store, operations } => {
-                let value = fold(below.map(Key::from), operations);
+            Self::Operations { base, operations } => {
+                let start = match base {
+                    Base::Store => below.map(Key::from),
+                    Base::Stamped(template) => Some(template.unstamped()),
+                };
+                let value = fold(start, operations);
                 Ok(value.map(|value| Cow::Owned(value.into_vec())))
-            }
-            Self::Operations { base: Base::Stamped(_), .. } => {
-                Err(Error::new(code::ACCESSED_UNREADABLE))
             }
         }
     }

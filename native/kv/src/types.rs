@@ -151,13 +151,20 @@ pub struct RangeResult {
 }
 
 impl RangeResult {
-    pub(crate) fn push(&mut self, key: &[u8], value: &[u8]) {
-        // Keys and values are bounded by the store's limits, far below 4 GiB.
+    /// Adds a pair behind the others. Both lengths are bounded by the store's limits.
+    pub fn push(&mut self, key: &[u8], value: &[u8]) {
+        // The limits are far below 4 GiB.
         self.data.extend_from_slice(&(key.len() as u32).to_le_bytes());
         self.data.extend_from_slice(&(value.len() as u32).to_le_bytes());
         self.data.extend_from_slice(key);
         self.data.extend_from_slice(value);
         self.count += 1;
+    }
+
+    /// The key of the pair that `data` holds from `at` on.
+    pub(crate) fn key_at(&self, at: usize) -> Option<&[u8]> {
+        let (length, rest) = self.data.get(at..)?.split_first_chunk::<4>()?;
+        rest.get(4..)?.get(..u32::from_le_bytes(*length) as usize)
     }
 
     /// The pairs in the order of the read.

@@ -97,8 +97,6 @@ pub(crate) struct PendingWatch {
     pub(crate) key: Key,
     pub(crate) expected: Option<Key>,
     pub(crate) cell: Arc<WatchCell>,
-    /// `None` for a watch of another process, which counts it.
-    pub(crate) _slot: Option<WatchSlot>,
 }
 
 /// Cancels a watch; dropping it does not.

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 
+import details  # noqa: F401  adds its checks to those here
 import fdb
 import fdb.tuple
 from fdb import fdboptions
@@ -371,7 +372,10 @@ def answers_error_codes(db):
     equal(value_of(tr[b"none"]), None)
     commit(tr)
     equal(code_of(lambda: tr[b"k"].wait()), 2017)
+    equal(code_of(lambda: tr.on_error(1020).wait()), 2017)
+    tr.reset()
     equal(code_of(lambda: tr.on_error(2101).wait()), 2101)
+    equal(code_of(lambda: tr[b"k"].wait()), 1025 if fdb.get_api_version() >= 610 else 0)
     equal(fdb.FDBError(1020).description,
           b"Transaction not committed due to conflict with another transaction")
     retryable, maybe = fdb.predicates.is_retryable, fdb.predicates.is_maybe_committed
@@ -433,6 +437,8 @@ def accepts_options(db):
     exposed.options.set_max_watches(10_000)
     tr = db.create_transaction()
     equal(code_of(lambda: tr.options.set_timeout(-1)), 2006)
+    tr.options.set_retry_limit(-2)
+    equal(code_of(lambda: tr[b"k"].wait()), 2006)
 
 
 @check

@@ -9,12 +9,17 @@ use std::path::PathBuf;
 
 use kronotop_kv::Error;
 
-use super::arguments::{code_of, option_value, store_code_of};
+use super::arguments::{answer, code_of, option_value, store_code_of};
+use super::future::give;
 use crate::api_version;
 use crate::database::Database;
 use crate::errors::{self, NETWORK_NOT_SETUP};
-use crate::network;
-use crate::options::{DatabaseOption, check_network_option, database_option, option_number};
+use crate::future::{Future, Outcome};
+use crate::network::NETWORK;
+use crate::options::{
+    CALLBACKS_ANYWHERE, DatabaseOption, check_network_option, database_option, option_number,
+};
+use crate::status;
 use crate::transaction::Transaction;
 
 /// The largest value of the database option that limits watches.
@@ -59,22 +64,25 @@ extern "C" fn fdb_select_api_version_impl(runtime: c_int, header: c_int) -> c_in
 
 #[unsafe(no_mangle)]
 extern "C" fn fdb_network_set_option(option: c_int, _value: *const u8, _length: c_int) -> c_int {
+    if option == CALLBACKS_ANYWHERE {
+        NETWORK.call_anywhere();
+    }
     code_of(check_network_option(option))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn fdb_setup_network() -> c_int {
-    code_of(network::set_up(api_version::selected() != 0))
+    code_of(NETWORK.set_up(api_version::selected() != 0))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn fdb_run_network() -> c_int {
-    code_of(network::run())
+    code_of(NETWORK.run())
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn fdb_stop_network() -> c_int {
-    code_of(network::stop())
+    code_of(NETWORK.stop())
 }
 
 /// The caller's hook, carried to the network thread.
@@ -98,7 +106,7 @@ extern "C" fn fdb_add_network_thread_completion_hook(
     parameter: *mut c_void,
 ) -> c_int {
     let hook = Hook { function, parameter };
-    code_of(network::add_completion_hook(Box::new(move || hook.run())))
+    code_of(NETWORK.add_completion_hook(Box::new(move || hook.run())))
 }
 
 /// Opens the embedded store in the directory `path`; null means `FDB_CLUSTER_FILE`.
@@ -107,23 +115,31 @@ unsafe extern "C" fn fdb_create_database(
     path: *const c_char,
     out: &mut MaybeUninit<*const Database>,
 ) -> c_int {
-    if !network::is_set_up() {
-        return NETWORK_NOT_SETUP;
-    }
-    let argument = (!path.is_null()).then(|| {
-        // SAFETY: contract of this folder; a path is a C string.
+    // SAFETY: contract of this folder; a path is a C string.
+    let argument = unsafe { path_argument(path) };
+    answer(out, open_database(argument).map(|opened| Box::into_raw(Box::new(opened)).cast_const()))
+}
+
+/// A cluster-file argument; `None` for a null pointer.
+///
+/// # Safety
+/// `path` is null or a C string.
+pub unsafe fn path_argument(path: *const c_char) -> Option<PathBuf> {
+    (!path.is_null()).then(|| {
+        // SAFETY: by contract of this function.
         let bytes = unsafe { CStr::from_ptr(path) }.to_bytes();
         PathBuf::from(OsStr::from_bytes(bytes))
-    });
-    let (code, reason) = match Database::open(argument) {
-        Ok(database) => {
-            out.write(Box::into_raw(Box::new(database)));
-            (0, CString::default())
-        }
-        Err(error) => (error.code, reason(&error)),
-    };
-    LAST_ERROR.set(reason);
-    code
+    })
+}
+
+/// Opens a database; `kronotop_last_error` says in words why it cannot be opened.
+pub fn open_database(argument: Option<PathBuf>) -> Result<Database, i32> {
+    if !NETWORK.is_set_up() {
+        return Err(NETWORK_NOT_SETUP);
+    }
+    let opened = Database::open(argument);
+    LAST_ERROR.set(opened.as_ref().err().map(reason).unwrap_or_default());
+    opened.map_err(|error| error.code)
 }
 
 /// What an error says beyond the description of its code.
@@ -185,4 +201,11 @@ extern "C" fn fdb_database_create_transaction(
 #[unsafe(no_mangle)]
 extern "C" fn fdb_database_get_main_thread_busyness(_database: &Database) -> c_double {
     0.0
+}
+
+/// A JSON document about this client's side of the database.
+#[unsafe(no_mangle)]
+extern "C" fn fdb_database_get_client_status(database: &Database) -> *const Future {
+    let document = status::client_json(&database.lease.directory);
+    give(Future::ready(Ok(Outcome::Key(document.into_bytes()))))
 }

@@ -1,7 +1,7 @@
 //! `fdb_future_*`. A future pointer is one strong count of an `Arc<Future>`.
 #![expect(unsafe_code, reason = "C API: raw pointers to futures and their results")]
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use kronotop_kv::RangeResult;
 use kronotop_kv::error::code;
 
 use super::arguments::{answer, c_length, code_of};
-use super::types::{FdbKey, FdbKeyValue};
+use super::types::{CText, FdbKey, FdbKeyValue};
 use crate::future::{Future, Outcome};
 
 type FdbCallback = unsafe extern "C" fn(*const Future, *mut c_void);
@@ -77,7 +77,8 @@ unsafe extern "C" fn fdb_future_set_callback(
         unsafe { callback(Arc::as_ptr(ready), parameter) };
     });
     // SAFETY: contract of this folder.
-    code_of(unsafe { share(future) }.set_callback(call))
+    unsafe { share(future) }.add_callback(call);
+    0
 }
 
 #[unsafe(no_mangle)]
@@ -219,12 +220,70 @@ extern "C" fn fdb_future_get_key_array(
     answer(out_keys, result)
 }
 
-/// No future of this library holds strings: the store has no addresses to tell.
 #[unsafe(no_mangle)]
 extern "C" fn fdb_future_get_string_array(
     future: &Future,
-    out_strings: &mut MaybeUninit<*const *const c_char>,
-    _out_count: &mut MaybeUninit<c_int>,
+    out_strings: &mut MaybeUninit<*const CText>,
+    out_count: &mut MaybeUninit<c_int>,
 ) -> c_int {
-    answer(out_strings, future.read(|_| Err(code::CLIENT_INVALID_OPERATION)))
+    let result = future.read(|outcome| match outcome {
+        Outcome::Texts { texts, array } => {
+            if array.len() != texts.len() {
+                *array = texts.iter().map(|text| CText(text.as_ptr())).collect();
+            }
+            out_count.write(c_length(array.len()));
+            Ok(array.as_ptr())
+        }
+        _ => Err(code::CLIENT_INVALID_OPERATION),
+    });
+    answer(out_strings, result)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    type Told = (*const Future, c_int, c_int);
+
+    unsafe extern "C" fn tell(future: *const Future, sender: *mut c_void) {
+        // SAFETY: the tests pass their sender, and keep it until they are called.
+        let sender = unsafe { &*sender.cast::<Sender<Told>>() };
+        // SAFETY: a future is alive while its callback runs.
+        let ready = unsafe { &*future };
+        sender.send((future, fdb_future_is_ready(ready), fdb_future_get_error(ready))).unwrap();
+    }
+
+    #[test]
+    fn a_pending_future_that_is_destroyed_calls_back_once() {
+        let (sender, told) = channel::<Told>();
+        let parameter = std::ptr::from_ref(&sender).cast_mut().cast();
+        let shared = Future::pending();
+        let future = give(Arc::clone(&shared));
+        // SAFETY: the pointer was just given out, and is destroyed once, last.
+        unsafe {
+            assert_eq!(fdb_future_set_callback(future, tell, parameter), 0);
+            fdb_future_destroy(future);
+        }
+        assert_eq!(told.try_recv(), Ok((future, 1, code::OPERATION_CANCELLED)));
+        shared.complete(Ok(Outcome::Nothing));
+        assert!(told.try_recv().is_err());
+        assert_eq!(Arc::strong_count(&shared), 1);
+    }
+
+    #[test]
+    fn memory_that_is_released_leaves_the_future_to_be_destroyed() {
+        let future = give(Future::ready(Ok(Outcome::Key(vec![7]))));
+        let (mut key, mut length) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: the pointer was just given out, and is destroyed once, last.
+        unsafe {
+            assert_eq!(fdb_future_get_key(&*future, &mut key, &mut length), 0);
+            assert_eq!((*key.assume_init(), length.assume_init()), (7, 1));
+            fdb_future_release_memory(&*future);
+            let released = fdb_future_get_key(&*future, &mut key, &mut length);
+            assert_eq!(released, crate::errors::FUTURE_RELEASED);
+            fdb_future_destroy(future);
+        }
+    }
 }

@@ -8,6 +8,7 @@
 mod arguments;
 mod database;
 mod future;
+mod legacy;
 mod transaction;
 pub mod types;
 mod unsupported;

@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use kronotop_kv::error::code;
 use kronotop_kv::{ConflictKind, Error, MutationType, RangeOptions, Result, StreamingMode};
 
-use super::arguments::{bytes, option_value, selector, store_code_of};
+use super::arguments::{bytes, code_of, option_value, selector};
 use super::future::give;
 use crate::api_version;
 use crate::future::Future;
@@ -37,12 +37,12 @@ unsafe extern "C" fn fdb_transaction_set_option(
     length: c_int,
 ) -> c_int {
     // SAFETY: contract of this folder.
-    store_code_of(transaction.set_option(option, unsafe { option_value(value, length) }))
+    code_of(transaction.set_option(option, unsafe { option_value(value, length) }))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn fdb_transaction_set_read_version(transaction: &Transaction, version: i64) {
-    transaction.write(|kv| kv.set_read_version(version));
+    transaction.set_read_version(version);
 }
 
 #[unsafe(no_mangle)]
@@ -122,6 +122,15 @@ unsafe extern "C" fn fdb_transaction_get_range(
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn fdb_transaction_get_addresses_for_key(
+    transaction: &Transaction,
+    _key: *const u8,
+    _key_length: c_int,
+) -> *const Future {
+    give(transaction.addresses())
+}
+
+#[unsafe(no_mangle)]
 unsafe extern "C" fn fdb_transaction_get_estimated_range_size_bytes(
     transaction: &Transaction,
     begin_key: *const u8,
@@ -165,7 +174,7 @@ unsafe extern "C" fn fdb_transaction_set(
 ) {
     // SAFETY: contract of this folder.
     let (key, value) = unsafe { (bytes(key, key_length), bytes(value, value_length)) };
-    transaction.write(|kv| kv.set(key, value));
+    transaction.write_keys(key, None, |kv| kv.set(key, value));
 }
 
 #[unsafe(no_mangle)]
@@ -176,7 +185,7 @@ unsafe extern "C" fn fdb_transaction_clear(
 ) {
     // SAFETY: contract of this folder.
     let key = unsafe { bytes(key, key_length) };
-    transaction.write(|kv| kv.clear(key));
+    transaction.write_keys(key, None, |kv| kv.clear(key));
 }
 
 #[unsafe(no_mangle)]
@@ -190,7 +199,7 @@ unsafe extern "C" fn fdb_transaction_clear_range(
     // SAFETY: contract of this folder.
     let (begin, end) =
         unsafe { (bytes(begin_key, begin_key_length), bytes(end_key, end_key_length)) };
-    transaction.write(|kv| kv.clear_range(begin, end));
+    transaction.write_keys(begin, Some(end), |kv| kv.clear_range(begin, end));
 }
 
 #[unsafe(no_mangle)]
@@ -229,7 +238,7 @@ unsafe extern "C" fn fdb_transaction_add_conflict_range(
         1 => ConflictKind::Write,
         _ => return code::CLIENT_INVALID_OPERATION,
     };
-    store_code_of(transaction.add_conflict_range(begin, end, kind))
+    code_of(transaction.add_conflict_range(begin, end, kind))
 }
 
 #[unsafe(no_mangle)]

@@ -1,7 +1,7 @@
 //! The C layouts of arrays that futures hand out.
 #![expect(unsafe_code, reason = "asserts that raw pointers may move between threads")]
 
-use std::ffi::c_int;
+use std::ffi::{c_char, c_int};
 
 /// `FDBKey`: 12 bytes.
 #[derive(Clone, Copy)]
@@ -21,6 +21,11 @@ pub struct FdbKeyValue {
     pub value_length: c_int,
 }
 
+/// `const char*` of an array of strings.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct CText(pub *const c_char);
+
 const _: () = assert!(size_of::<FdbKey>() == 12 && size_of::<FdbKeyValue>() == 24);
 
 // SAFETY: the pointers are only followed by the C caller, which may do so on any thread while it
@@ -28,3 +33,5 @@ const _: () = assert!(size_of::<FdbKey>() == 12 && size_of::<FdbKeyValue>() == 2
 unsafe impl Send for FdbKey {}
 // SAFETY: as for FdbKey.
 unsafe impl Send for FdbKeyValue {}
+// SAFETY: as for FdbKey.
+unsafe impl Send for CText {}

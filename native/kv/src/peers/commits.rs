@@ -5,7 +5,7 @@
 //!             | count u32 of cleared ranges, per range: begin bytes | end bytes | sequence
 //!             | count u32 of writes, per write: key bytes | sequence | pending
 //!             | count u32 of stamped keys, per key:
-//!               template | value bytes | sequence | conflicts u8
+//!               template | value bytes | sequence
 //! conflicts   count u32, per range: begin bytes | 0, or 1 and end bytes
 //! pending     0: cleared   1: value bytes   2: operations on the store's value
 //!             3: template and operations
@@ -53,7 +53,7 @@ pub(crate) fn encode(id: i64, request: &CommitRequest) -> Frame {
     frame.count(request.stamped_keys.len());
     for stamped in &request.stamped_keys {
         put_template(&mut frame, &stamped.template);
-        frame.bytes(&stamped.value).number(stamped.sequence).byte(u8::from(stamped.conflicts));
+        frame.bytes(&stamped.value).number(stamped.sequence);
     }
     frame
 }
@@ -88,7 +88,6 @@ pub(crate) fn decode(frame: &[u8]) -> Option<(i64, CommitParts)> {
             template: take_template(&mut fields)?,
             value: fields.bytes()?.into(),
             sequence: fields.number()?,
-            conflicts: fields.byte()? != 0,
         });
     }
     fields.end()?;

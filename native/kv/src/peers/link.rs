@@ -5,7 +5,6 @@ use std::io::{self, BufReader};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -39,8 +38,6 @@ pub(crate) struct Link {
     outgoing: Mutex<UnixStream>,
     waiting: Mutex<WaitingCommits>,
     none_waits: Condvar,
-    /// The newest version that the owner told of.
-    seen: AtomicI64,
 }
 
 #[derive(Debug, Default)]
@@ -98,7 +95,6 @@ impl Link {
             outgoing: Mutex::new(call.stream.get_ref().try_clone()?),
             waiting: Mutex::default(),
             none_waits: Condvar::new(),
-            seen: AtomicI64::new(0),
         };
         Ok((link, Incoming(call)))
     }
@@ -109,16 +105,7 @@ impl Link {
             Reply::Outcome(outcome) => Some(outcome),
             _ => None,
         });
-        let version = version.ok()?;
-        if let Ok(version) = &version {
-            self.seen.fetch_max(*version, Ordering::Relaxed);
-        }
-        Some(version)
-    }
-
-    /// A version at or before the newest one.
-    pub(crate) fn seen_version(&self) -> i64 {
-        self.seen.load(Ordering::Relaxed)
+        version.ok()
     }
 
     /// The value of a key at a version.
@@ -255,10 +242,7 @@ impl Link {
         drop(waiting);
         let Some(commit) = commit else { return };
         match outcome {
-            Ok(version) => {
-                self.seen.fetch_max(version, Ordering::Relaxed);
-                commit.succeed(Committed { version }, activate);
-            }
+            Ok(version) => commit.succeed(Committed { version }, activate),
             Err(error) => commit.fail(&error),
         }
     }

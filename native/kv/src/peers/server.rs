@@ -279,7 +279,7 @@ impl Connection {
         let cell = Arc::new(WatchCell::new(Box::new(on_fire)));
         self.watched.lock().insert(id, (key.into(), Arc::clone(&cell)));
         let (key, expected) = (key.into(), expected.map(Key::from));
-        self.shared.activate_watches(vec![PendingWatch { key, expected, cell, _slot: None }]);
+        self.shared.activate_watches(vec![PendingWatch { key, expected, cell }]);
         Ok(())
     }
 

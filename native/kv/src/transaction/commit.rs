@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicI64;
 
 use super::{State, Transaction};
 use crate::committer::{CommitRequest, OnCommitted};
-use crate::error::{Error, Result, code};
+use crate::error::Error;
 use crate::faults::CommitFate;
 use crate::types::Committed;
 use crate::view::View;
@@ -18,7 +18,7 @@ impl Transaction {
     ///
     /// Errors passed to `on_done`: 1007, 1020, 1021, 1025, 1031, 1510, 2017, 2101.
     pub fn commit(&mut self, on_done: OnCommitted) {
-        if let Err(error) = self.check_active().and_then(|()| self.check_size()) {
+        if let Err(error) = self.check_active() {
             on_done(Err(error));
             return;
         }
@@ -29,11 +29,16 @@ impl Transaction {
             on_done(Ok(Committed { version: -1 }));
             return;
         }
+        if let Err(error) = self.check_size() {
+            on_done(Err(error));
+            return;
+        }
         let (fate, on_done) = self.decide_commit(on_done);
         let read_version = match &self.snapshot {
             Some(snapshot) => Some(snapshot.version()),
             None => self.wanted_version,
         };
+        self.wanted_version = read_version;
         let reign = self.snapshot.as_ref().map(View::reign);
         let committed = Arc::new(AtomicI64::new(0));
         self.committed = Some(Arc::clone(&committed));
@@ -64,12 +69,5 @@ impl Transaction {
         let late = Arc::clone(&self.client.late);
         let answer = move |outcome| late.give_after(delay, Box::new(move || on_done(outcome)));
         (fate, Box::new(answer))
-    }
-
-    fn check_size(&self) -> Result<()> {
-        if self.size > self.options.size_limit {
-            return Err(Error::new(code::TRANSACTION_TOO_LARGE));
-        }
-        Ok(())
     }
 }

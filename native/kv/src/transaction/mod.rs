@@ -11,6 +11,7 @@
 mod commit;
 mod options;
 mod read;
+mod size;
 mod write;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::keys::{METADATA_VERSION_KEY, RangeList, SYSTEM_END, USER_END};
 use crate::late::LateAnswer;
 use crate::pending::{Pending, StampTemplate};
 use crate::types::versionstamp;
+use crate::unreadable::Unreadable;
 use crate::view::View;
 use crate::watches::{PendingWatch, WatchSlots};
 use crate::write_map::WriteMap;
@@ -49,8 +51,6 @@ pub(crate) struct StampedKey {
     pub(crate) value: Box<[u8]>,
     /// The number of the operation in the transaction.
     pub(crate) sequence: i64,
-    /// Adds a write conflict range.
-    pub(crate) conflicts: bool,
 }
 
 /// See the module's header. The caller serialises the calls on one transaction.
@@ -60,12 +60,14 @@ pub struct Transaction {
     slots: Arc<WatchSlots>,
     state: State,
     snapshot: Option<View>,
-    /// Set by `set_read_version`, before the snapshot is taken.
+    has_read: bool,
+    /// Set by `set_read_version`, before the snapshot is taken, and by the commit, which gives it
+    /// back.
     wanted_version: Option<i64>,
     writes: WriteMap<Pending>,
     stamped_keys: Vec<StampedKey>,
-    /// Where the stamped keys may end up: reads there fail.
-    unreadable: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Stamped values, and where the stamped keys may end up: reads there fail.
+    unreadable: Unreadable,
     /// Number of the last write operation; the version of the writes in `writes`.
     sequence: i64,
     read_conflicts: RangeList,
@@ -96,10 +98,11 @@ impl Transaction {
             slots,
             state: State::Active,
             snapshot: None,
+            has_read: false,
             wanted_version: None,
             writes: WriteMap::default(),
             stamped_keys: Vec::new(),
-            unreadable: Vec::new(),
+            unreadable: Unreadable::default(),
             sequence: 0,
             read_conflicts: RangeList::default(),
             write_conflicts: RangeList::default(),
@@ -115,11 +118,14 @@ impl Transaction {
     }
 
     /// The version that the reads see; takes the snapshot if there is none yet. Says nothing about
-    /// whether that version can still be read.
+    /// whether that version can still be read. Known after the commit too, if it was before.
     ///
     /// # Errors
     /// 1025, 1031, 1037, 2017.
     pub fn read_version(&mut self) -> Result<i64> {
+        if let (State::CommitStarted, Some(version)) = (self.state, self.wanted_version) {
+            return Ok(version);
+        }
         self.check_active()?;
         match (&self.snapshot, self.wanted_version) {
             (Some(snapshot), _) => Ok(snapshot.version()),
@@ -247,6 +253,7 @@ impl Transaction {
         }
         self.state = State::Active;
         self.snapshot = None;
+        self.has_read = false;
         self.wanted_version = None;
         self.writes = WriteMap::default();
         self.stamped_keys.clear();
@@ -292,6 +299,7 @@ impl Transaction {
 
     /// What every read of the store begins with.
     fn begin_read(&mut self) -> Result<()> {
+        self.has_read = true;
         if let Some(faults) = self.fault_stream() {
             faults.check_read()?;
         }

@@ -1,6 +1,6 @@
 //! Transaction options, with FoundationDB's numbers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Transaction;
 use crate::error::{Error, Result, code};
@@ -23,6 +23,22 @@ pub mod option_code {
     pub const USED_DURING_COMMIT_PROTECTION_DISABLE: i32 = 701;
     pub const BYPASS_UNREADABLE: i32 = 1100;
 }
+
+/// Options that take no value.
+const FLAGS: [i32; 9] = {
+    use option_code as o;
+    [
+        o::NEXT_WRITE_NO_WRITE_CONFLICT_RANGE,
+        o::READ_YOUR_WRITES_DISABLE,
+        o::ACCESS_SYSTEM_KEYS,
+        o::READ_SYSTEM_KEYS,
+        o::RAW_ACCESS,
+        o::SNAPSHOT_RYW_ENABLE,
+        o::SNAPSHOT_RYW_DISABLE,
+        o::USED_DURING_COMMIT_PROTECTION_DISABLE,
+        o::BYPASS_UNREADABLE,
+    ]
+};
 
 /// Options that a store on one host has no use for: priorities, tracing, caching, locks, routing,
 /// tenants' quotas and tokens.
@@ -87,11 +103,15 @@ impl Transaction {
     /// value, 2007 for an unknown option, 2017.
     pub fn set_option(&mut self, option: i32, value: Option<&[u8]>) -> Result<()> {
         use option_code as o;
+        if FLAGS.contains(&option) && value.is_some_and(|value| !value.is_empty()) {
+            return Err(Error::new(code::INVALID_OPTION_VALUE));
+        }
         let options = &mut self.options;
         match option {
             o::NEXT_WRITE_NO_WRITE_CONFLICT_RANGE => options.skip_next_write_conflict = true,
             o::READ_YOUR_WRITES_DISABLE => {
-                if self.snapshot.is_some() || !self.writes.is_empty() {
+                let has_written = !self.writes.is_empty() || !self.stamped_keys.is_empty();
+                if self.has_read || has_written {
                     return Err(Error::new(code::CLIENT_INVALID_OPERATION));
                 }
                 options.read_your_writes = false;
@@ -123,6 +143,12 @@ impl Transaction {
             _ => return Err(Error::new(code::INVALID_OPTION)),
         }
         Ok(())
+    }
+
+    /// When the time is up that an option gave the transaction.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.options.timeout.map(|timeout| self.created + timeout)
     }
 
     /// Forgets every option that was set.

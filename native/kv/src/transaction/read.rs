@@ -1,10 +1,11 @@
 //! Reads of a transaction: its own writes over its snapshot.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Transaction;
 use crate::error::{Error, Result, code};
-use crate::keys::{KEY_LIMIT, Key, key_after};
+use crate::keys::{Key, key_after, key_limit};
 use crate::merge::{Source, Walk};
 use crate::peers::PageSize;
 use crate::pending::Pending;
@@ -15,6 +16,54 @@ use crate::write_map::{Lookup, NEWEST, WriteMap};
 /// Pairs that a size estimate reads at a time.
 const ESTIMATE_BATCH: usize = 4096;
 
+/// Where the selectors of a range read count from.
+struct RangePlaces {
+    begin: Vec<u8>,
+    begin_offset: i32,
+    end: Vec<u8>,
+    end_offset: i32,
+}
+
+/// What a range read came across.
+struct Seen<'a> {
+    more: bool,
+    first: Option<&'a [u8]>,
+    last: Option<&'a [u8]>,
+    /// The begin's selector went beyond the first key.
+    to_begin: bool,
+    /// The end's selector went beyond the last key.
+    through_end: bool,
+}
+
+impl RangePlaces {
+    /// The range in which a change can change what the read returned: FoundationDB's rule. Where a
+    /// limit ended the read, what lies behind its last pair does not matter, unless the far end is
+    /// counted backwards from there.
+    fn read(&self, seen: &Seen<'_>, reverse: bool, limit: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let (begin, end) = (&*self.begin, &*self.end);
+        let stopped = |far_end_matters: bool| seen.more && !far_end_matters;
+        let (mut from, mut to) = if begin >= end {
+            (end, begin)
+        } else if reverse {
+            (if stopped(self.begin_offset > 1) { end } else { begin }, end)
+        } else {
+            (begin, if stopped(self.end_offset <= 0) { begin } else { end })
+        };
+        if seen.to_begin && !(reverse && seen.more) {
+            from = &[];
+        }
+        if seen.through_end && (reverse || !seen.more) {
+            to = limit;
+        }
+        let (Some(first), Some(last)) = (seen.first, seen.last) else {
+            return (from.to_vec(), to.to_vec());
+        };
+        let (lowest, highest) = if reverse { (last, first) } else { (first, last) };
+        let to = if to <= highest { key_after(highest) } else { to.to_vec() };
+        (from.min(lowest).to_vec(), to)
+    }
+}
+
 impl Transaction {
     /// The value of a key.
     ///
@@ -23,7 +72,7 @@ impl Transaction {
     pub fn get(&mut self, key: &[u8], snapshot: bool) -> Result<Option<Vec<u8>>> {
         self.check_active()?;
         self.check_read_key(key)?;
-        if key.len() > KEY_LIMIT {
+        if key.len() > key_limit(key) {
             return Ok(None);
         }
         let own = self.reads_own_writes(snapshot) && self.has_writes();
@@ -77,35 +126,52 @@ impl Transaction {
         self.check_selector(begin)?;
         self.check_selector(end)?;
         let byte_limit = options.byte_limit()?;
-        self.begin_read()?;
-        let begin = self.bound(begin, options.snapshot)?;
-        let end = self.bound(end, options.snapshot)?;
+        let places = RangePlaces {
+            begin: self.origin(begin),
+            begin_offset: begin.offset,
+            end: self.origin(end),
+            end_offset: end.offset,
+        };
         let mut result = RangeResult::default();
-        if begin >= end {
+        if begin.offset >= end.offset && places.begin >= places.end {
             return Ok(result);
         }
-        let mut last: Vec<u8> = Vec::new();
-        let walk = Walk { begin: &begin, end: &end, reverse: options.reverse, at: NEWEST };
-        let page = options.page_size(byte_limit);
-        self.with_pairs(walk, page, options.snapshot, |pairs| {
-            let mut bytes = 0;
-            while let Some((key, value)) = pairs.current() {
-                result.push(key, value);
-                bytes += key.len() + value.len();
-                if bytes >= byte_limit || result.count == options.limit {
-                    result.more = true;
-                    last.extend_from_slice(key);
-                    return Ok(());
-                }
-                pairs.advance()?;
-            }
-            Ok(())
-        })?;
-        let (from, to) = match (result.more, options.reverse) {
-            (false, _) => (begin, end),
-            (true, false) => (begin, key_after(&last)),
-            (true, true) => (last, end),
+        self.begin_read()?;
+        let begin = self.bound(&places.begin, begin.offset, options.snapshot)?;
+        let end = self.bound(&places.end, end.offset, options.snapshot)?;
+        let mut seen = Seen {
+            more: false,
+            first: None,
+            last: None,
+            to_begin: begin.is_none() && places.begin_offset <= 0,
+            through_end: end.is_none() && places.end_offset > 0,
         };
+        let beyond = |offset: i32| if offset > 0 { self.read_end() } else { &[] };
+        let begin = begin.unwrap_or_else(|| beyond(places.begin_offset).into());
+        let end = end.unwrap_or_else(|| beyond(places.end_offset).into());
+        let mut last_at = 0;
+        if begin < end {
+            let walk = Walk { begin: &begin, end: &end, reverse: options.reverse, at: NEWEST };
+            let page = options.page_size(byte_limit);
+            self.with_pairs(walk, page, options.snapshot, |pairs| {
+                let mut bytes = 0;
+                while let Some((key, value)) = pairs.current() {
+                    last_at = result.data.len();
+                    result.push(key, value);
+                    bytes += key.len() + value.len();
+                    if bytes >= byte_limit || result.count == options.limit {
+                        result.more = true;
+                        break;
+                    }
+                    pairs.advance()?;
+                }
+                Ok(())
+            })?;
+        }
+        seen.more = result.more;
+        seen.first = result.key_at(0);
+        seen.last = result.key_at(last_at);
+        let (from, to) = places.read(&seen, options.reverse, self.read_end());
         self.note_range_read(&from, &to, options.snapshot)?;
         Ok(result)
     }
@@ -159,15 +225,20 @@ impl Transaction {
         if !self.options.read_your_writes {
             return Err(Error::new(code::WATCHES_DISABLED));
         }
-        if key.len() > KEY_LIMIT {
+        if key.len() > key_limit(key) {
             return Err(Error::new(code::KEY_TOO_LARGE));
         }
-        let _slot = Some(self.slots.take()?);
+        let slot = self.slots.take()?;
         let expected = self.get(key, false)?.map(Vec::into_boxed_slice);
-        let cell = Arc::new(WatchCell::new(on_fire));
+        // Held until the watch ends, be it before the commit.
+        let counted = move |outcome| {
+            drop(slot);
+            on_fire(outcome);
+        };
+        let cell = Arc::new(WatchCell::new(Box::new(counted)));
         let key: Key = key.into();
         let handle = WatchHandle::new(&self.client, key.clone(), Arc::clone(&cell));
-        self.watches.push(PendingWatch { key, expected, cell, _slot });
+        self.watches.push(PendingWatch { key, expected, cell });
         Ok(handle)
     }
 
@@ -184,8 +255,7 @@ impl Transaction {
 
     /// Fails when a versionstamped key may end up in `[begin, end)`.
     fn check_readable(&self, begin: &[u8], end: &[u8]) -> Result<()> {
-        let hit = |range: &(Vec<u8>, Vec<u8>)| *range.0 < *end && *begin < *range.1;
-        if !self.options.bypass_unreadable && self.unreadable.iter().any(hit) {
+        if !self.options.bypass_unreadable && self.unreadable.meets(begin, end) {
             return Err(Error::new(code::ACCESSED_UNREADABLE));
         }
         Ok(())
@@ -207,30 +277,43 @@ impl Transaction {
         }
     }
 
-    /// The end of a range read: most selectors name their key themselves.
-    fn bound(&mut self, selector: &KeySelector, snapshot: bool) -> Result<Vec<u8>> {
-        match (selector.offset, selector.or_equal) {
-            (1, false) => Ok(selector.key.clone()),
-            (1, true) => Ok(key_after(&selector.key).min(self.read_end().to_vec())),
-            _ => self.resolve(selector, snapshot),
-        }
-    }
-
-    fn resolve(&mut self, selector: &KeySelector, snapshot: bool) -> Result<Vec<u8>> {
-        let limit = self.read_end();
+    /// Where a selector counts from.
+    fn origin(&self, selector: &KeySelector) -> Vec<u8> {
         let origin =
             if selector.or_equal { key_after(&selector.key) } else { selector.key.clone() };
-        let origin = origin.min(limit.to_vec());
-        let forward = selector.offset > 0;
+        if *origin > *self.read_end() { self.read_end().to_vec() } else { origin }
+    }
+
+    /// An end of a range read; `None` beyond the keys. Most selectors name their key themselves.
+    fn bound<'a>(
+        &self,
+        origin: &'a [u8],
+        offset: i32,
+        snapshot: bool,
+    ) -> Result<Option<Cow<'a, [u8]>>> {
+        if offset == 1 {
+            return Ok(Some(Cow::Borrowed(origin)));
+        }
+        let found = self.find(origin, offset, snapshot)?;
+        if self.reads_own_writes(snapshot) {
+            let (from, to) = self.passed(origin, offset, found.as_deref());
+            self.check_readable(&from, &to)?;
+        }
+        Ok(found.map(Cow::Owned))
+    }
+
+    /// The key at an offset from a place; `None` when there are not so many.
+    fn find(&self, origin: &[u8], offset: i32, snapshot: bool) -> Result<Option<Vec<u8>>> {
+        let forward = offset > 0;
         // How many pairs are passed over before the chosen one.
-        let passed = if forward { selector.offset - 1 } else { selector.offset.saturating_neg() };
-        let (begin, end) = if forward { (&*origin, limit) } else { (&[][..], &*origin) };
+        let passed = if forward { offset - 1 } else { offset.saturating_neg() };
+        let (begin, end) = if forward { (origin, self.read_end()) } else { (&[][..], origin) };
         if begin >= end {
-            return Ok(if forward { limit.to_vec() } else { Vec::new() });
+            return Ok(None);
         }
         let walk = Walk { begin, end, reverse: !forward, at: NEWEST };
         let page = PageSize::of_pairs(passed.unsigned_abs() as usize + 1);
-        let chosen = self.with_pairs(walk, page, snapshot, |pairs| {
+        self.with_pairs(walk, page, snapshot, |pairs| {
             for _ in 0..passed {
                 if pairs.current().is_none() {
                     return Ok(None);
@@ -238,15 +321,26 @@ impl Transaction {
                 pairs.advance()?;
             }
             Ok(pairs.current().map(|(key, _)| key.to_vec()))
-        })?;
-        let (from, to, key) = match (chosen, forward) {
-            (Some(key), true) => (origin, key_after(&key), key),
-            (Some(key), false) => (key.clone(), origin, key),
-            (None, true) => (origin, limit.to_vec(), limit.to_vec()),
-            (None, false) => (Vec::new(), origin, Vec::new()),
-        };
+        })
+    }
+
+    /// The range that decides what `find` answered.
+    fn passed(&self, origin: &[u8], offset: i32, found: Option<&[u8]>) -> (Vec<u8>, Vec<u8>) {
+        match (found, offset > 0) {
+            (Some(key), true) => (origin.to_vec(), key_after(key)),
+            (Some(key), false) => (key.to_vec(), origin.to_vec()),
+            (None, true) => (origin.to_vec(), self.read_end().to_vec()),
+            (None, false) => (Vec::new(), origin.to_vec()),
+        }
+    }
+
+    fn resolve(&mut self, selector: &KeySelector, snapshot: bool) -> Result<Vec<u8>> {
+        let origin = self.origin(selector);
+        let found = self.find(&origin, selector.offset, snapshot)?;
+        let (from, to) = self.passed(&origin, selector.offset, found.as_deref());
         self.note_range_read(&from, &to, snapshot)?;
-        Ok(key)
+        let beyond = || if selector.offset > 0 { self.read_end().to_vec() } else { Vec::new() };
+        Ok(found.unwrap_or_else(beyond))
     }
 
     /// Notes that the content of `[begin, end)` was seen.
@@ -254,7 +348,7 @@ impl Transaction {
         if self.reads_own_writes(snapshot) {
             self.check_readable(begin, end)?;
         }
-        if !snapshot {
+        if !snapshot && begin < end {
             self.add_read_conflict(begin, end);
         }
         Ok(())

@@ -1,27 +1,41 @@
 //! Writes of a transaction: kept in memory until the commit.
 
+use super::size::{MUTATION_OVERHEAD, RANGE_OVERHEAD};
 use super::{StampedKey, Transaction};
 use crate::atomic::MutationType;
 use crate::error::{Error, Result, code};
-use crate::keys::{KEY_LIMIT, Key, METADATA_VERSION_KEY, VALUE_LIMIT, key_after};
+use crate::keys::{Key, KeyRange, METADATA_VERSION_KEY, VALUE_LIMIT, key_after, key_limit};
 use crate::pending::{Base, Pending, StampTemplate};
 use crate::types::{ConflictKind, versionstamp};
+use crate::view::View;
+use crate::watches::PendingWatch;
 use crate::write_map::{Lookup, NEWEST};
 
-/// What FoundationDB counts for a mutation and for a range beside their bytes.
-const MUTATION_OVERHEAD: usize = 28;
-const RANGE_OVERHEAD: usize = 24;
+/// The only value that the metadata version takes: a stamp and where it goes.
+const METADATA_VERSION_OPERAND: [u8; 14] = [0; 14];
+
+/// What a write leaves behind.
+#[derive(Clone, Copy)]
+enum Written<'a> {
+    /// This value; `None` when the key is cleared.
+    Known(Option<&'a [u8]>),
+    AtTheCommit,
+}
 
 impl Transaction {
     /// Sets a key.
     ///
     /// # Errors
-    /// 1025, 1031, 2004, 2017, 2102, 2103.
+    /// 1025, 1031, 2000 for the metadata version, which is only stamped, 2004, 2017, 2102, 2103.
     pub fn set(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        if key == METADATA_VERSION_KEY {
+            return Err(Error::new(code::CLIENT_INVALID_OPERATION));
+        }
         self.check_write(key, value)?;
         self.count_mutation(key, value.len());
         self.add_write_conflict(key);
         self.put(key, Pending::Value(Some(value.into())), value.len());
+        self.fire_watches(KeyRange::Single(key), Written::Known(Some(value)));
         Ok(())
     }
 
@@ -30,7 +44,7 @@ impl Transaction {
     /// # Errors
     /// 1025, 1031, 2004, 2017.
     pub fn clear(&mut self, key: &[u8]) -> Result<()> {
-        if key.len() > KEY_LIMIT {
+        if key.len() > key_limit(key) {
             // No key is that long: there is nothing to clear.
             self.options.skip_next_write_conflict = false;
             return self.check_active();
@@ -39,6 +53,8 @@ impl Transaction {
         self.count_mutation(key, key.len() + 1);
         self.add_write_conflict(key);
         self.put(key, Pending::Value(None), 0);
+        self.unreadable.remove(key, &key_after(key));
+        self.fire_watches(KeyRange::Single(key), Written::Known(None));
         Ok(())
     }
 
@@ -61,6 +77,8 @@ impl Transaction {
         }
         self.sequence += 1;
         self.writes.clear(begin, end, self.sequence, NEWEST);
+        self.unreadable.remove(begin, end);
+        self.fire_watches(KeyRange::Span(begin, end), Written::Known(None));
         Ok(())
     }
 
@@ -74,13 +92,17 @@ impl Transaction {
             return self.set_stamped_key(key, operand);
         }
         let stamps_value = operation == MutationType::SetVersionstampedValue;
-        if stamps_value && key == METADATA_VERSION_KEY {
+        if key == METADATA_VERSION_KEY {
             self.check_active()?;
+            if !stamps_value || operand != METADATA_VERSION_OPERAND {
+                return Err(Error::new(code::CLIENT_INVALID_OPERATION));
+            }
         } else {
             self.check_write(key, operand)?;
         }
         let pending = if stamps_value {
             let template = StampTemplate::parse(operand)?;
+            self.unreadable.add(key, &key_after(key));
             Pending::Operations { base: Base::Stamped(template), operations: Vec::new() }
         } else {
             match self.writes.take_entry(key) {
@@ -97,28 +119,26 @@ impl Transaction {
         self.count_mutation(key, operand.len());
         self.add_write_conflict(key);
         self.put(key, pending, operand.len());
+        self.fire_watches(KeyRange::Single(key), Written::AtTheCommit);
         Ok(())
     }
 
     fn set_stamped_key(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         self.check_write(key, value)?;
         let template = StampTemplate::parse(key)?;
-        if template.len() > KEY_LIMIT {
-            return Err(Error::new(code::KEY_TOO_LARGE));
-        }
         self.count_mutation(key, value.len());
         self.sequence += 1;
-        // The stamp is some version after the newest one now, and not far: reads there must fail.
-        let floor = self.client.known_version();
-        let first = template.stamped(versionstamp(floor));
-        let last = template.stamped(versionstamp(i64::MAX));
-        self.unreadable.push((first.into_vec(), key_after(&last)));
-        let skips = std::mem::take(&mut self.options.skip_next_write_conflict);
+        // The stamp is some version after the one read at, if that is known.
+        let read_version = self.snapshot.as_ref().map(View::version).or(self.wanted_version);
+        let first = template.stamped(versionstamp(read_version.map_or(0, |version| version + 1)));
+        let behind = key_after(&template.stamped([0xff; 10]));
+        self.unreadable.add(&first, behind.as_slice().min(self.read_end()));
+        // As in FoundationDB the option is used up, but a stamped key always adds its conflict.
+        self.options.skip_next_write_conflict = false;
         self.stamped_keys.push(StampedKey {
             template,
             value: value.into(),
             sequence: self.sequence,
-            conflicts: !skips,
         });
         Ok(())
     }
@@ -137,7 +157,10 @@ impl Transaction {
         let (begin, end) = (cut(begin), cut(end));
         match kind {
             ConflictKind::Read => {
-                self.check_range(begin, end, self.read_end())?;
+                let metadata_version = begin == METADATA_VERSION_KEY && end == key_after(begin);
+                if !metadata_version {
+                    self.check_range(begin, end, self.read_end())?;
+                }
                 self.add_read_conflict(begin, end);
             }
             ConflictKind::Write => {
@@ -164,7 +187,7 @@ impl Transaction {
         if key >= self.write_end() {
             return Err(Error::new(code::KEY_OUTSIDE_LEGAL_RANGE));
         }
-        if key.len() > KEY_LIMIT {
+        if key.len() > key_limit(key) {
             return Err(Error::new(code::KEY_TOO_LARGE));
         }
         if value.len() > VALUE_LIMIT {
@@ -176,6 +199,29 @@ impl Transaction {
     fn put(&mut self, key: &[u8], pending: Pending, size: usize) {
         self.sequence += 1;
         self.writes.set(key.into(), pending, size, self.sequence, NEWEST);
+    }
+
+    /// Fires the watches of this transaction on keys that it gives another value, as FoundationDB
+    /// does: at once, whether it commits or not.
+    fn fire_watches(&mut self, range: KeyRange<'_>, written: Written<'_>) {
+        if self.watches.is_empty() {
+            return;
+        }
+        let changed = |watch: &mut PendingWatch| {
+            let inside = match range {
+                KeyRange::Single(key) => *watch.key == *key,
+                KeyRange::Span(begin, end) => begin <= &*watch.key && &*watch.key < end,
+            };
+            inside
+                && match written {
+                    Written::Known(value) => value != watch.expected.as_deref(),
+                    Written::AtTheCommit => true,
+                }
+        };
+        let fired: Vec<PendingWatch> = self.watches.extract_if(.., changed).collect();
+        for watch in fired {
+            watch.cell.fire(Ok(()));
+        }
     }
 
     fn count_mutation(&mut self, key: &[u8], parameter_len: usize) {
@@ -217,5 +263,5 @@ impl Transaction {
 
 /// No key is longer than the limit: a longer bound means the same as its cut.
 fn cut(bound: &[u8]) -> &[u8] {
-    bound.get(..KEY_LIMIT + 1).unwrap_or(bound)
+    bound.get(..key_limit(bound) + 1).unwrap_or(bound)
 }
