@@ -167,7 +167,9 @@ impl<'a> Fields<'a> {
             0 => Some(Ok(self.number()?)),
             code => {
                 let text = str::from_utf8(self.bytes()?).ok()?;
-                Some(Err(Error::with_message(code, text)))
+                let known = Error::new(code);
+                let says_more = text != known.to_string();
+                Some(Err(if says_more { Error::with_message(code, text) } else { known }))
             }
         }
     }

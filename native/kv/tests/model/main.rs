@@ -97,7 +97,8 @@ struct Open {
 }
 
 struct Model {
-    store: Store,
+    /// Of one directory, as processes that share it: one of them owns the store.
+    stores: Vec<Store>,
     keys: Vec<Vec<u8>>,
     /// The state after each commit.
     history: Vec<(i64, Map)>,
@@ -124,7 +125,9 @@ impl Model {
     fn new(dir: &std::path::Path, seed: u64) -> Self {
         let (mut random, io) = (Random::new(seed), Arc::new(FaultyIo::new()));
         Self {
-            store: open(dir, options(&mut random, &io)),
+            stores: (0..1 + random.below(3))
+                .map(|_| open(dir, options(&mut random, &io)))
+                .collect(),
             io,
             dir: dir.to_path_buf(),
             opened_at: 0,
@@ -174,7 +177,7 @@ impl Model {
     }
 
     fn begin(&mut self) {
-        let mut tx = self.store.transaction();
+        let mut tx = self.any_store().transaction();
         let newest = self.history.len() - 1;
         let version = if self.random.chance(4) && newest > self.opened_at {
             let back = self.random.below((newest - self.opened_at).min(30));
@@ -211,10 +214,25 @@ impl Model {
         });
     }
 
+    fn any_store(&mut self) -> &Store {
+        let at = self.random.below(self.stores.len());
+        &self.stores[at]
+    }
+
+    /// Closes all stores, or the one that may be the owner: then another one takes over.
     fn reopen(&mut self) {
         self.open.clear();
-        self.store.close().unwrap();
-        self.store = open(&self.dir, options(&mut self.random, &self.io));
+        let closed = if self.random.chance(2) { self.stores.len() } else { 1 };
+        for store in self.stores.drain(..closed) {
+            store.close().unwrap();
+        }
+        for _ in 0..closed {
+            self.stores.push(open(&self.dir, options(&mut self.random, &self.io)));
+        }
+        // Each has found the next owner: a blind commit before that would be refused.
+        for store in &self.stores {
+            store.transaction().read_version().unwrap();
+        }
         self.opened_at = self.history.len() - 1;
     }
 
@@ -384,8 +402,8 @@ impl Model {
         self.written.extend(writes.map(|(begin, end)| (committed.version, begin, end)));
     }
 
-    fn check_state(&self) {
-        let mut tx = self.store.transaction();
+    fn check_state(&mut self) {
+        let mut tx = self.any_store().transaction();
         let pairs: Map = range(&mut tx, b"", END).unwrap().into_iter().collect();
         assert_eq!(pairs, self.history.last().unwrap().1);
     }
