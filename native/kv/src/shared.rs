@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
-use crate::applier::Work;
+use crate::applier::{Job, Work};
 use crate::clock::Clock;
 use crate::committer::CommitRequest;
 use crate::error::{Error, Result, code};
@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) work_changed: Condvar,
     pub(crate) faults: FaultMode,
     pub(crate) late: Arc<LateAnswers>,
+    /// The last version of the runs before this one: earlier ones cannot be read any more.
+    pub(crate) recovered_version: i64,
     /// The version that new reads see.
     visible: AtomicI64,
     versions: Mutex<Versions>,
@@ -92,12 +94,22 @@ impl Shared {
             work_changed: Condvar::new(),
             faults,
             late: Arc::default(),
+            recovered_version: last_version,
             visible: AtomicI64::new(version),
             versions: Mutex::new(Versions { last: version, in_flight: false }),
             poison: OnceLock::new(),
             closed: AtomicBool::new(false),
             random: AtomicU64::new(RandomState::new().hash_one(version)),
         }
+    }
+
+    /// Puts the commits that recovery found between the tree and the commits to come.
+    pub(crate) fn begin_with(&self, job: Job) {
+        let mut layers = self.layers.write();
+        let frozen = Some(Arc::clone(&job.overlay));
+        *layers = Arc::new(Layers { frozen, ..Layers::clone(&layers) });
+        drop(layers);
+        self.work.lock().job = Some(job);
     }
 
     /// The version of the newest visible state.

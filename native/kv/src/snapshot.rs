@@ -64,6 +64,9 @@ impl Snapshot {
         if version > snapshot.version {
             return Err(Error::new(code::FUTURE_VERSION));
         }
+        if version < shared.recovered_version {
+            return Err(Error::new(code::TRANSACTION_TOO_OLD));
+        }
         let applied = {
             let txn = snapshot.reader.txn()?;
             shared.tree.applied_version(&txn)?
