@@ -46,11 +46,7 @@ impl Random {
 
 /// Options under which commits stay above the tree.
 pub(crate) fn kept_in_overlay() -> Options {
-    Options {
-        overlay_bytes: 1 << 30,
-        overlay_age: Duration::from_secs(3600),
-        ..Options::default()
-    }
+    Options { overlay_bytes: 1 << 30, overlay_age: Duration::from_secs(3600), ..Options::default() }
 }
 
 /// Sets the keys `0..count`.

@@ -35,12 +35,8 @@ pub(crate) struct Scale {
     pub(crate) overwrites: usize,
 }
 
-const FULL: Scale = Scale {
-    keys: 2_000_000,
-    log_bytes: 64 << 20,
-    memory_keys: 10_000_000,
-    overwrites: 1_000_000,
-};
+const FULL: Scale =
+    Scale { keys: 2_000_000, log_bytes: 64 << 20, memory_keys: 10_000_000, overwrites: 1_000_000 };
 
 const SMOKE: Scale =
     Scale { keys: 2_000, log_bytes: 64 << 10, memory_keys: 2_000, overwrites: 2_000 };
