@@ -29,4 +29,8 @@ test('the start benchmark times a first and a second start', async () => {
   assert.match(await smoke('load/start.js'), /first start: \d+ ms\nsecond start: median \d+ ms/)
 })
 
+test('the take-over benchmark times a killed owner', async () => {
+  assert.match(await smoke('load/takeover.js'), /take-over: median \d+ ms/)
+})
+
 test.run()

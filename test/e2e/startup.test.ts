@@ -139,13 +139,18 @@ test('refuses a data directory that another process uses', async () => {
   })
 })
 
-test('refuses a store that another process uses', async () => {
-  await withTestServer([], server =>
-    withDirectory(async directory => {
-      const store = `store.path=${join(server.directory, '.store')}`
-      const argv = ['--set', `data_dir=${directory}`, '--set', store, ...FREE_PORTS]
-      await refuses(argv, /^kronotop: cannot open the store .* is already open/)
-      await (await server.connect()).exchange(['PING'], '+PONG\r\n')
+test('two members share a store, and the second outlives the first', async () => {
+  await withTestServer([], first =>
+    withTestServer([`store.path=${join(first.directory, '.store')}`], async second => {
+      const [one, other] = [await first.connect(), await second.connect()]
+      await one.call('ZSET', 'k', 'from the first')
+      assert.is(await other.call('ZGET', 'k'), 'from the first')
+      await other.call('ZSET', 'k', 'from the second')
+      assert.is(await one.call('ZGET', 'k'), 'from the second')
+      await first.kill()
+      assert.is(await other.call('ZGET', 'k'), 'from the second')
+      await other.call('ZSET', 'k', 'alone')
+      assert.is(await other.call('ZGET', 'k'), 'alone')
     }),
   )
 })

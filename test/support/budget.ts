@@ -27,6 +27,7 @@ const ROUNDS = {
   'kill during transactions': { short: 6, long: 300 },
   'kill during Redis writes': { short: 5, long: 200 },
   'kill during the start': { short: 5, long: 100 },
+  'kill the owner of a store': { short: 8, long: 200 },
 } as const satisfies Record<string, Rounds>
 
 /** A row of the table. */

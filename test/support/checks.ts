@@ -8,12 +8,14 @@ import { type Ended, supervise } from './supervised.js'
 
 /** A tool to run.
  *  name      what a filter on the command line is matched with
- *  prepare   arguments for a first run that only builds */
+ *  prepare   arguments for a first run that only builds
+ *  env       added to the environment */
 export interface Check {
   readonly name: string
   readonly program: string
   readonly prepare?: readonly string[]
   readonly args: readonly string[]
+  readonly env?: NodeJS.ProcessEnv
   readonly read: (ended: Ended) => Pick<Outcome, 'passed' | 'failed'>
 }
 
@@ -45,6 +47,14 @@ export const CHECKS: readonly Check[] = [
     args: [...CARGO_TEST, '--no-fail-fast'],
     read: readCargoTest,
   },
+  {
+    // Once more through the owner of a shared store; built by the step before.
+    name: 'cargo test of a follower',
+    program: 'cargo',
+    args: [...CARGO_TEST, '--test', 'transactions', '--test', 'concurrency'],
+    env: { KRONOTOP_TEST_FOLLOWER: '1' },
+    read: readCargoTest,
+  },
 ]
 
 export async function runCheck(root: string, check: Check): Promise<Outcome> {
@@ -56,13 +66,13 @@ export async function runCheck(root: string, check: Check): Promise<Outcome> {
 
 /** Builds apart from running, so that a test that hangs is not given the time of a build. */
 async function runPrepared(root: string, check: Check): Promise<Ended> {
-  const { program, prepare, args } = check
-  const build = { cwd: root, limitMs: BUILD_LIMIT_MS }
+  const { program, prepare, args, env = {} } = check
+  const build = { cwd: root, limitMs: BUILD_LIMIT_MS, env }
   if (prepare === undefined) return supervise(program, args, build)
   const built = await supervise(program, prepare, build)
   if (built.failure !== undefined) return built
   const limitMs = isLong() ? LONG_RUN_LIMIT_MS : RUN_LIMIT_MS
-  const ran = await supervise(program, args, { cwd: root, limitMs })
+  const ran = await supervise(program, args, { cwd: root, limitMs, env })
   return { ...ran, durationMs: built.durationMs + ran.durationMs }
 }
 

@@ -1,7 +1,7 @@
 //! Databases: which store a cluster-file argument names, and how databases of one process share it.
 //!
-//! A store has one owner per process, so the databases opened on one directory share one `Store`;
-//! it is closed when the last database and the last transaction of it are gone.
+//! The databases that a process opens on one directory share one `Store`, so that they need not go
+//! through a socket; it is closed when the last database and the last transaction of it are gone.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,8 @@ impl Drop for Lease {
 /// What the C API calls a database.
 pub struct Database {
     pub lease: Arc<Lease>,
+    /// The lease's store, with this database's own limit of watches.
+    pub store: Store,
     /// Transaction options that every new transaction starts with.
     pub defaults: Mutex<Vec<(i32, OptionValue)>>,
 }
@@ -79,14 +81,15 @@ impl Database {
             ));
         };
         let lease = Arc::new(Lease::take(embedded_directory(&path)?)?);
-        Ok(Self { lease, defaults: Mutex::new(Vec::new()) })
+        let store = lease.store.with_own_watches();
+        Ok(Self { lease, store, defaults: Mutex::new(Vec::new()) })
     }
 
     /// Sets the store's faults from their text; `None` ends them.
     pub fn set_faults(&self, text: Option<&[u8]>) -> Result<(), Error> {
         let invalid = |_| Error::new(code::INVALID_OPTION_VALUE);
         let text = text.map(|text| str::from_utf8(text).map_err(invalid)).transpose()?;
-        self.lease.store.set_faults(text.map(str::parse).transpose()?);
+        self.store.set_faults(text.map(str::parse).transpose()?);
         Ok(())
     }
 }

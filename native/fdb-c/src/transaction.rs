@@ -1,7 +1,8 @@
 //! A transaction of the C API: the store's transaction behind a lock, with futures as answers.
 //!
 //! Reads that are known to be short are answered inline: their futures are ready when they are
-//! returned. Long ones go to the reader threads; a commit's future is completed by the store's log
+//! returned. Long ones go to the reader threads, as do those that wait for the store to find an
+//! owner; a commit's future is completed by the store's log
 //! thread. The store's fault mode completes some of both late, on a thread of its own.
 
 use std::ops::RangeInclusive;
@@ -109,7 +110,7 @@ impl Transaction {
     /// Begins a transaction with the database's defaults.
     pub fn begin(database: &Database) -> Result<Self> {
         let mut inner = Inner {
-            kv: database.lease.store.transaction(),
+            kv: database.store.transaction(),
             _lease: Arc::clone(&database.lease),
             defaults: database.defaults.lock().clone(),
             failed: None,
@@ -137,15 +138,31 @@ impl Transaction {
         future
     }
 
+    /// True when a read should not be made on this thread: it waits for the store to find an owner.
+    fn waits(&self) -> bool {
+        self.inner.lock().kv.would_wait()
+    }
+
     pub fn read_version(&self) -> Arc<Future> {
+        if self.waits() {
+            return self.read_elsewhere(KvTransaction::read_version, Outcome::Int64);
+        }
         self.read_here(KvTransaction::read_version, Outcome::Int64)
     }
 
     pub fn get(&self, key: &[u8], snapshot: bool) -> Arc<Future> {
+        if self.waits() {
+            let key = key.to_vec();
+            return self.read_elsewhere(move |kv| kv.get(&key, snapshot), Outcome::Value);
+        }
         self.read_here(|kv| kv.get(key, snapshot), Outcome::Value)
     }
 
     pub fn get_key(&self, selector: &KeySelector, snapshot: bool) -> Arc<Future> {
+        if self.waits() {
+            let selector = selector.clone();
+            return self.read_elsewhere(move |kv| kv.get_key(&selector, snapshot), Outcome::Key);
+        }
         self.read_here(|kv| kv.get_key(selector, snapshot), Outcome::Key)
     }
 
@@ -159,7 +176,7 @@ impl Transaction {
         let outcome = |range| Outcome::Pairs { range, array: Vec::new() };
         let is_short = (1..=INLINE_EXACT_LIMIT).contains(&options.limit)
             || (1..=INLINE_EXACT_BYTES).contains(&options.target_bytes);
-        if options.mode == StreamingMode::Exact && !is_short {
+        if (options.mode == StreamingMode::Exact && !is_short) || self.waits() {
             return self.read_elsewhere(read, outcome);
         }
         self.read_here(read, outcome)

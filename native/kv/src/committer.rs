@@ -55,8 +55,8 @@ impl std::fmt::Debug for CommitRequest {
     }
 }
 
-/// The part of a request that waits for the flush.
-struct Waiting {
+/// The part of a request that waits for the outcome.
+pub(crate) struct Waiting {
     watches: Vec<PendingWatch>,
     committed: Arc<AtomicI64>,
     hidden: bool,
@@ -69,27 +69,34 @@ impl CommitRequest {
         self.into_waiting().fail(error);
     }
 
-    fn into_waiting(self) -> Waiting {
+    pub(crate) fn into_waiting(self) -> Waiting {
         let Self { watches, committed, hidden, on_done, .. } = self;
         Waiting { watches, committed, hidden, on_done }
     }
 }
 
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waiting").finish_non_exhaustive()
+    }
+}
+
 impl Waiting {
-    fn fail(self, error: &Error) {
+    pub(crate) fn fail(self, error: &Error) {
         for watch in self.watches {
             watch.cell.fire(Err(error.clone()));
         }
         (self.on_done)(Err(error.clone()));
     }
 
-    fn succeed(self, version: i64, shared: &Arc<Shared>) {
+    /// Answers the commit; `activate` sets its watches.
+    pub(crate) fn succeed(self, committed: Committed, activate: impl FnOnce(Vec<PendingWatch>)) {
         if self.hidden {
             return self.fail(&Error::new(code::COMMIT_UNKNOWN_RESULT));
         }
-        self.committed.store(version, Ordering::Release);
-        shared.activate_watches(self.watches);
-        (self.on_done)(Ok(Committed { version }));
+        self.committed.store(committed.version, Ordering::Release);
+        activate(self.watches);
+        (self.on_done)(Ok(committed));
     }
 }
 
@@ -199,7 +206,7 @@ impl Committer {
         self.recent.sweep(version);
         self.shared.watches.notify(&self.touched, || Snapshot::newest(&self.shared));
         for (version, request) in waiting {
-            request.succeed(version, &self.shared);
+            request.succeed(Committed { version }, |watches| self.shared.activate_watches(watches));
         }
     }
 

@@ -2,10 +2,12 @@
 //!
 //! A commit is checked against recent writes, gets its version, goes into a commit log that is
 //! flushed once per group, and becomes visible in memory; a background thread moves it into LMDB.
+//! Several processes may open one directory: the first owns it and serves the others.
 //! `docs/formats/embedded-store.md` has the files; the modules have the reasons.
 
 mod applier;
 mod atomic;
+mod client;
 mod clock;
 mod committer;
 mod conflicts;
@@ -16,14 +18,18 @@ mod late;
 mod log;
 mod merge;
 mod options;
+mod owner;
+mod peers;
 mod pending;
 mod readers;
 mod shared;
 mod snapshot;
 mod store;
+mod threads;
 mod transaction;
 mod tree;
 mod types;
+mod view;
 mod watches;
 mod write_map;
 

@@ -20,6 +20,9 @@ pub struct Options {
     pub overlay_age: Duration,
     /// Address space reserved for the tree, in bytes: the most it can ever grow to.
     pub map_bytes: usize,
+    /// How long an owner of the store that neither answers nor goes away is waited for at open: one
+    /// that recovers a long log, or is stopped.
+    pub owner_patience: Duration,
     /// The file system of the commit log; tests put one with faults here.
     pub io: Arc<dyn Io>,
     /// Fault mode, for tests; [`crate::Store::set_faults`] changes it later.
@@ -34,6 +37,7 @@ impl Default for Options {
             overlay_bytes: 32 << 20,
             overlay_age: Duration::from_secs(5),
             map_bytes: 1 << 40,
+            owner_patience: Duration::from_secs(10),
             io: Arc::new(RealIo),
             faults: None,
         }

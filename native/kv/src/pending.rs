@@ -39,15 +39,29 @@ impl StampTemplate {
     /// # Errors
     /// 2000 when the offset is missing or the stamp does not fit.
     pub(crate) fn parse(operand: &[u8]) -> Result<Self> {
-        let invalid = Error::new(code::CLIENT_INVALID_OPERATION);
         let Some((bytes, offset)) = operand.split_last_chunk::<4>() else {
-            return Err(invalid);
+            return Err(Error::new(code::CLIENT_INVALID_OPERATION));
         };
-        let offset = u32::from_le_bytes(*offset) as usize;
+        Self::at(bytes, u32::from_le_bytes(*offset) as usize)
+    }
+
+    /// A template of `bytes` whose stamp is at `offset`.
+    ///
+    /// # Errors
+    /// 2000 when the stamp does not fit.
+    pub(crate) fn at(bytes: &[u8], offset: usize) -> Result<Self> {
         if offset.saturating_add(10) > bytes.len() {
-            return Err(invalid);
+            return Err(Error::new(code::CLIENT_INVALID_OPERATION));
         }
         Ok(Self { bytes: bytes.into(), offset })
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
     }
 
     pub(crate) fn stamped(&self, stamp: [u8; 10]) -> Key {

@@ -1,14 +1,12 @@
-//! What the transactions, the committer and the applier of one store share.
+//! What the transactions, the committer, the applier and the server of one owned store share.
 //!
 //! Lock order: watches, layers, overlays (active before frozen), readers. The queue, the versions,
-//! the history, the applier's work, the faults and the late answers are leaves.
+//! the history and the applier's work are leaves.
 
 use std::collections::VecDeque;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -17,11 +15,10 @@ use crate::applier::{Job, Work};
 use crate::clock::Clock;
 use crate::committer::CommitRequest;
 use crate::error::{Error, Result, code};
-use crate::faults::FaultMode;
 use crate::keys::VERSION_WINDOW;
-use crate::late::LateAnswers;
 use crate::log::LogFiles;
 use crate::options::Options;
+use crate::peers::new_reign;
 use crate::readers::{Reader, Readers};
 use crate::snapshot::{Layers, Overlay, Snapshot};
 use crate::tree::Tree;
@@ -45,17 +42,16 @@ pub(crate) struct Shared {
     pub(crate) queue_changed: Condvar,
     pub(crate) work: Mutex<Work>,
     pub(crate) work_changed: Condvar,
-    pub(crate) faults: FaultMode,
-    pub(crate) late: Arc<LateAnswers>,
-    /// The last version of the runs before this one: earlier ones cannot be read any more.
+    /// The last version of the owners before this one: earlier ones cannot be read any more.
     pub(crate) recovered_version: i64,
+    /// Tells this owner's versions from those of earlier ones.
+    pub(crate) reign: i64,
     /// The version that new reads see.
     visible: AtomicI64,
     versions: Mutex<Versions>,
     /// Why no commit is possible any more.
     poison: OnceLock<Error>,
     closed: AtomicBool,
-    random: AtomicU64,
 }
 
 /// Commits waiting for the committer.
@@ -78,7 +74,6 @@ impl Shared {
         let clock = Clock::after(last_version);
         let version = clock.now();
         let active = Arc::new(Overlay::default());
-        let faults = FaultMode::new(options.faults.clone());
         Self {
             options,
             tree,
@@ -92,14 +87,12 @@ impl Shared {
             queue_changed: Condvar::new(),
             work: Mutex::default(),
             work_changed: Condvar::new(),
-            faults,
-            late: Arc::default(),
             recovered_version: last_version,
+            reign: new_reign(),
             visible: AtomicI64::new(version),
             versions: Mutex::new(Versions { last: version, in_flight: false }),
             poison: OnceLock::new(),
             closed: AtomicBool::new(false),
-            random: AtomicU64::new(RandomState::new().hash_one(version)),
         }
     }
 
@@ -198,16 +191,6 @@ impl Shared {
         self.history.clear();
         self.readers.close();
         self.tree.close();
-    }
-
-    /// A number in [0, 1) for back-off: xorshift, good enough to spread retries.
-    pub(crate) fn random_fraction(&self) -> f64 {
-        let mut state = self.random.load(Ordering::Relaxed) | 1;
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        self.random.store(state, Ordering::Relaxed);
-        (state >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use crate::error::{Error, Result, code};
+use crate::keys::VERSION_WINDOW;
 use crate::merge::{Committed, Merge, Source, Walk};
 use crate::pending::Pending;
 use crate::readers::Reader;
@@ -99,6 +100,19 @@ impl Snapshot {
         self.version
     }
 
+    pub(crate) fn reign(&self) -> i64 {
+        self.shared.reign
+    }
+
+    /// # Errors
+    /// 1007 when the state is older than reads may be.
+    pub(crate) fn check_age(&self) -> Result<()> {
+        if self.shared.clock.now() - self.version > VERSION_WINDOW {
+            return Err(Error::new(code::TRANSACTION_TOO_OLD));
+        }
+        Ok(())
+    }
+
     /// The value of a key.
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         for overlay in
@@ -118,17 +132,15 @@ impl Snapshot {
         Ok(self.shared.tree.get(&txn, key)?.map(<[u8]>::to_vec))
     }
 
-    /// Runs `read` over the pairs in `[begin, end)`, with a transaction's writes on top.
+    /// Runs `read` over the pairs of a walk, with a transaction's writes on top.
     /// Commits wait meanwhile: `read` must be short.
     pub(crate) fn with_pairs<R>(
         &self,
-        begin: &[u8],
-        end: &[u8],
-        reverse: bool,
+        walk: Walk<'_>,
         own: Option<&WriteMap<Pending>>,
         read: impl FnOnce(&mut dyn Source) -> Result<R>,
     ) -> Result<R> {
-        let walk = Walk { begin, end, reverse, at: self.version };
+        let walk = Walk { at: self.version, ..walk };
         let active = self.layers.active.read();
         let frozen = self.layers.frozen.as_ref().map(|overlay| overlay.read());
         let txn = self.reader.txn()?;

@@ -1,6 +1,7 @@
 //! The values that callers pass in and get back.
 
 use crate::error::{Error, Result, code};
+use crate::peers::PageSize;
 
 /// Chooses a key by its position relative to another one.
 ///
@@ -124,6 +125,14 @@ impl RangeOptions {
         };
         Ok(if self.target_bytes == 0 { mode_bytes } else { mode_bytes.min(self.target_bytes) })
     }
+
+    /// How much of a range the read will need, given its byte limit.
+    pub(crate) fn page_size(&self, byte_limit: usize) -> PageSize {
+        let pairs = if self.limit == 0 { usize::MAX } else { self.limit };
+        // Beside its bytes a packed pair has its two lengths: some more is asked for.
+        let bytes = byte_limit.saturating_mul(2).min(PageSize::LARGEST.bytes);
+        PageSize { pairs, bytes }
+    }
 }
 
 /// The pairs of one range read, packed back to back in one buffer:
@@ -155,14 +164,20 @@ impl RangeResult {
     pub fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut rest = self.data.as_slice();
         std::iter::from_fn(move || {
-            let (key_len, tail) = rest.split_first_chunk::<4>()?;
-            let (value_len, tail) = tail.split_first_chunk::<4>()?;
-            let (key, tail) = tail.split_at_checked(u32::from_le_bytes(*key_len) as usize)?;
-            let (value, tail) = tail.split_at_checked(u32::from_le_bytes(*value_len) as usize)?;
+            let (key, value, tail) = split_pair(rest)?;
             rest = tail;
             Some((key, value))
         })
     }
+}
+
+/// Splits the first pair off packed ones: its key, its value, the rest.
+pub(crate) fn split_pair(pairs: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (key_len, rest) = pairs.split_first_chunk::<4>()?;
+    let (value_len, rest) = rest.split_first_chunk::<4>()?;
+    let (key, rest) = rest.split_at_checked(u32::from_le_bytes(*key_len) as usize)?;
+    let (value, rest) = rest.split_at_checked(u32::from_le_bytes(*value_len) as usize)?;
+    Some((key, value, rest))
 }
 
 /// Which set of conflict ranges a range is added to.

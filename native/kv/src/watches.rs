@@ -1,14 +1,16 @@
 //! Watches: calls to be made when the committed value of a key is no longer an expected one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::client::Client;
 use crate::error::{Error, Result, code};
 use crate::keys::{Key, KeyRange, RangeList};
+use crate::peers::Link;
 use crate::snapshot::Snapshot;
 
 /// Most watches set at a time, unless [`crate::Store::set_watch_limit`] says otherwise.
@@ -18,7 +20,11 @@ pub const WATCH_LIMIT: usize = 10_000;
 pub type OnFire = Box<dyn FnOnce(Result<()>) + Send>;
 
 /// The call of one watch, made at most once.
-pub(crate) struct WatchCell(Mutex<Option<OnFire>>);
+pub(crate) struct WatchCell {
+    /// Tells the watches of this process apart.
+    id: u64,
+    on_fire: Mutex<Option<OnFire>>,
+}
 
 impl std::fmt::Debug for WatchCell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -28,76 +34,104 @@ impl std::fmt::Debug for WatchCell {
 
 impl WatchCell {
     pub(crate) fn new(on_fire: OnFire) -> Self {
-        Self(Mutex::new(Some(on_fire)))
+        static LAST_ID: AtomicU64 = AtomicU64::new(0);
+        let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
+        Self { id, on_fire: Mutex::new(Some(on_fire)) }
     }
 
     pub(crate) fn fire(&self, outcome: Result<()>) {
-        let on_fire = self.0.lock().take();
+        let on_fire = self.on_fire.lock().take();
         if let Some(on_fire) = on_fire {
             on_fire(outcome);
         }
     }
+
+    fn is_open(&self) -> bool {
+        self.on_fire.lock().is_some()
+    }
 }
 
-/// A watch whose transaction is not committed yet.
+/// How many watches may be set at a time, and how many are.
+#[derive(Debug)]
+pub(crate) struct WatchSlots {
+    used: AtomicUsize,
+    limit: AtomicUsize,
+}
+
+impl Default for WatchSlots {
+    fn default() -> Self {
+        Self { used: AtomicUsize::new(0), limit: AtomicUsize::new(WATCH_LIMIT) }
+    }
+}
+
+impl WatchSlots {
+    pub(crate) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// # Errors
+    /// 1032 when all slots are taken.
+    pub(crate) fn take(self: &Arc<Self>) -> Result<WatchSlot> {
+        // Dropping it gives it back.
+        let slot = WatchSlot(Arc::clone(self));
+        if self.used.fetch_add(1, Ordering::Relaxed) >= self.limit.load(Ordering::Relaxed) {
+            return Err(Error::new(code::TOO_MANY_WATCHES));
+        }
+        Ok(slot)
+    }
+}
+
+/// The right to one watch, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct WatchSlot(Arc<WatchSlots>);
+
+impl Drop for WatchSlot {
+    fn drop(&mut self) {
+        self.0.used.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A watch: not set before its transaction is committed.
 #[derive(Debug)]
 pub(crate) struct PendingWatch {
     pub(crate) key: Key,
     pub(crate) expected: Option<Key>,
     pub(crate) cell: Arc<WatchCell>,
+    /// `None` for a watch of another process, which counts it.
+    pub(crate) _slot: Option<WatchSlot>,
 }
 
 /// Cancels a watch; dropping it does not.
 #[derive(Debug)]
 pub struct WatchHandle {
-    watches: Arc<Watches>,
+    client: Arc<Client>,
     key: Key,
     cell: Arc<WatchCell>,
 }
 
 impl WatchHandle {
-    pub(crate) fn new(watches: &Arc<Watches>, key: Key, cell: Arc<WatchCell>) -> Self {
-        Self { watches: Arc::clone(watches), key, cell }
+    pub(crate) fn new(client: &Arc<Client>, key: Key, cell: Arc<WatchCell>) -> Self {
+        Self { client: Arc::clone(client), key, cell }
     }
 
     /// Ends the watch: its call gets 1101, unless it was made before.
     pub fn cancel(&self) {
-        self.watches.remove(&self.key, &self.cell);
+        // ORDER: who is about to set the watch sees that it has ended, or is seen here.
         self.cell.fire(Err(Error::new(code::OPERATION_CANCELLED)));
+        self.client.forget_watch(&self.key, &self.cell);
     }
 }
 
-/// The watches of committed transactions.
+/// The watches of committed transactions that an owner looks after.
 ///
 /// ORDER: a commit makes its version visible, then looks here; activation looks here, then at the
 /// newest visible value. Whichever is second sees the other.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Watches {
     by_key: Mutex<BTreeMap<Key, Vec<PendingWatch>>>,
-    count: AtomicUsize,
-    limit: AtomicUsize,
-}
-
-impl Default for Watches {
-    fn default() -> Self {
-        let (by_key, count) = (Mutex::default(), AtomicUsize::new(0));
-        Self { by_key, count, limit: AtomicUsize::new(WATCH_LIMIT) }
-    }
 }
 
 impl Watches {
-    pub(crate) fn set_limit(&self, limit: usize) {
-        self.limit.store(limit, Ordering::Relaxed);
-    }
-
-    /// Fails when `pending` more watches would be too many.
-    pub(crate) fn check_room(&self, pending: usize) -> Result<()> {
-        if self.count.load(Ordering::Relaxed) + pending >= self.limit.load(Ordering::Relaxed) {
-            return Err(Error::new(code::TOO_MANY_WATCHES));
-        }
-        Ok(())
-    }
-
     /// Sets watches; `newest` takes a snapshot of what is committed.
     pub(crate) fn activate(
         &self,
@@ -110,8 +144,9 @@ impl Watches {
         for watch in watches {
             match snapshot.as_ref().map_err(Clone::clone).and_then(|now| now.get(&watch.key)) {
                 Ok(value) if value.as_deref() == watch.expected.as_deref() => {
-                    self.count.fetch_add(1, Ordering::Relaxed);
-                    by_key.entry(watch.key.clone()).or_default().push(watch);
+                    if watch.cell.is_open() {
+                        by_key.entry(watch.key.clone()).or_default().push(watch);
+                    }
                 }
                 Ok(_) => fired.push((watch, Ok(()))),
                 Err(error) => fired.push((watch, Err(error))),
@@ -156,7 +191,6 @@ impl Watches {
             if !kept.is_empty() {
                 by_key.insert(key, kept);
             }
-            self.count.fetch_sub(gone.len(), Ordering::Relaxed);
             let outcome = value.map(|_| ());
             fired.extend(gone.into_iter().map(|watch| (watch, outcome.clone())));
         }
@@ -166,12 +200,10 @@ impl Watches {
         }
     }
 
-    fn remove(&self, key: &[u8], cell: &Arc<WatchCell>) {
+    pub(crate) fn remove(&self, key: &[u8], cell: &Arc<WatchCell>) {
         let mut by_key = self.by_key.lock();
         let Some(watches) = by_key.get_mut(key) else { return };
-        let before = watches.len();
         watches.retain(|watch| !Arc::ptr_eq(&watch.cell, cell));
-        self.count.fetch_sub(before - watches.len(), Ordering::Relaxed);
         if watches.is_empty() {
             by_key.remove(key);
         }
@@ -180,8 +212,61 @@ impl Watches {
     /// Ends all watches with an error.
     pub(crate) fn end_all(&self, error: &Error) {
         let all = std::mem::take(&mut *self.by_key.lock());
-        self.count.store(0, Ordering::Relaxed);
         for watch in all.into_values().flatten() {
+            watch.cell.fire(Err(error.clone()));
+        }
+    }
+}
+
+/// A follower's watches of committed transactions, by the numbers of their cells: the owner looks
+/// after them, and is told of them again when it is another one.
+#[derive(Debug, Default)]
+pub(crate) struct FollowedWatches(Mutex<HashMap<u64, PendingWatch>>);
+
+impl FollowedWatches {
+    /// Returns the numbers of the watches.
+    pub(crate) fn insert(&self, watches: Vec<PendingWatch>) -> Vec<u64> {
+        let ids = watches.iter().map(|watch| watch.cell.id).collect();
+        let open = watches.into_iter().filter(|watch| watch.cell.is_open());
+        self.0.lock().extend(open.map(|watch| (watch.cell.id, watch)));
+        ids
+    }
+
+    /// Tells an owner of some watches.
+    pub(crate) fn tell(&self, link: &Link, ids: &[u64]) {
+        let watches = self.0.lock();
+        for (id, watch) in ids.iter().filter_map(|id| Some((id, watches.get(id)?))) {
+            link.watch(*id, &watch.key, watch.expected.as_deref());
+        }
+    }
+
+    /// Tells a new owner of all watches.
+    pub(crate) fn tell_all(&self, link: &Link) {
+        for (id, watch) in self.0.lock().iter() {
+            link.watch(*id, &watch.key, watch.expected.as_deref());
+        }
+    }
+
+    /// Makes the call of a watch.
+    pub(crate) fn fire(&self, id: u64, outcome: Result<()>) {
+        let watch = self.0.lock().remove(&id);
+        if let Some(watch) = watch {
+            watch.cell.fire(outcome);
+        }
+    }
+
+    /// Forgets a watch; returns its number, if it was here.
+    pub(crate) fn remove(&self, cell: &WatchCell) -> Option<u64> {
+        self.0.lock().remove(&cell.id).map(|watch| watch.cell.id)
+    }
+
+    pub(crate) fn take_all(&self) -> Vec<PendingWatch> {
+        std::mem::take(&mut *self.0.lock()).into_values().collect()
+    }
+
+    /// Ends all watches with an error.
+    pub(crate) fn end_all(&self, error: &Error) {
+        for watch in self.take_all() {
             watch.cell.fire(Err(error.clone()));
         }
     }

@@ -174,6 +174,11 @@ impl<V> WriteMap<V> {
         entry.max(self.cleared_at(key, NEWEST))
     }
 
+    /// The version of the last clear of a key; 0 when there is none.
+    pub(crate) fn last_clear(&self, key: &[u8]) -> i64 {
+        self.cleared_at(key, NEWEST)
+    }
+
     /// The cleared ranges that are left, in key order. Entries inside them were written later.
     pub(crate) fn cleared_ranges(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let ends = self.clears.keys().skip(1);

@@ -273,10 +273,14 @@ function runScript(body: string, store?: string): { status: number | null; print
   return { status, printed: `${stdout}${stderr}`.trim() }
 }
 
-test('a second process is told that the store is open', () => {
-  const { status, printed } = runScript('', directory)
-  assert.is(status, 1)
-  assert.match(printed, `the store in ${directory} is already open`)
+test('a second process uses the store through this one', async () => {
+  await db.set('shared', 'ours')
+  const body = `
+    const read = await db.get('shared')
+    await db.set('shared', 'theirs')
+    console.log(String(read))`
+  assert.equal(runScript(body, directory), { status: 0, printed: 'ours' })
+  assert.is(String(await db.get('shared')), 'theirs')
 })
 
 test('a pending commit keeps the process alive', () => {

@@ -153,11 +153,11 @@ unsafe extern "C" fn fdb_database_set_option(
         Ok(DatabaseOption::Faults) => store_code_of(database.set_faults(value)),
         Ok(DatabaseOption::WatchLimit) => code_of(
             option_number(value, MAX_WATCH_LIMIT)
-                .map(|limit| database.lease.store.set_watch_limit(limit)),
+                .map(|limit| database.store.set_watch_limit(limit)),
         ),
         Ok(DatabaseOption::TransactionDefault(option)) => {
             // A transaction checks the value first, so that creating one cannot fail later.
-            let check = database.lease.store.transaction().set_option(option, value);
+            let check = database.store.transaction().set_option(option, value);
             if check.is_ok() {
                 database.defaults.lock().push((option, value.map(<[u8]>::to_vec)));
             }

@@ -8,6 +8,7 @@ use crate::committer::{CommitRequest, OnCommitted};
 use crate::error::{Error, Result, code};
 use crate::faults::CommitFate;
 use crate::types::Committed;
+use crate::view::View;
 
 impl Transaction {
     /// Commits. `on_done` is called once: inside this call for a transaction that wrote nothing
@@ -24,7 +25,7 @@ impl Transaction {
         self.state = State::CommitStarted;
         let writes_nothing = self.writes.is_empty() && self.stamped_keys.is_empty();
         if writes_nothing && self.write_conflicts.is_empty() {
-            self.shared.activate_watches(std::mem::take(&mut self.watches));
+            self.client.activate_watches(std::mem::take(&mut self.watches));
             on_done(Ok(Committed { version: -1 }));
             return;
         }
@@ -33,6 +34,7 @@ impl Transaction {
             Some(snapshot) => Some(snapshot.version()),
             None => self.wanted_version,
         };
+        let reign = self.snapshot.as_ref().map(View::reign);
         let committed = Arc::new(AtomicI64::new(0));
         self.committed = Some(Arc::clone(&committed));
         let request = CommitRequest {
@@ -50,7 +52,7 @@ impl Transaction {
         self.snapshot = None;
         match fate {
             CommitFate::Refused(code) => request.fail(&Error::new(code)),
-            CommitFate::Honest | CommitFate::Hidden => self.shared.submit(request),
+            CommitFate::Honest | CommitFate::Hidden => self.client.submit(request, reign),
         }
     }
 
@@ -59,7 +61,7 @@ impl Transaction {
         let Some(faults) = self.fault_stream() else { return (CommitFate::Honest, on_done) };
         let (fate, delay) = (faults.commit_fate(), faults.commit_delay());
         let Some(delay) = delay else { return (fate, on_done) };
-        let late = Arc::clone(&self.shared.late);
+        let late = Arc::clone(&self.client.late);
         let answer = move |outcome| late.give_after(delay, Box::new(move || on_done(outcome)));
         (fate, Box::new(answer))
     }

@@ -5,7 +5,8 @@
 //!    └──── cancel ───▶ cancelled               ── reset ─────────────▶ active
 //! ```
 //!
-//! Reads are answered on the caller's thread. Only `commit` completes elsewhere.
+//! Reads are answered on the caller's thread, which waits when the owner of the store is another
+//! process. Only `commit` completes elsewhere.
 
 mod commit;
 mod options;
@@ -16,15 +17,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::client::Client;
 use crate::error::{Error, Result, code};
 use crate::faults::FaultStream;
-use crate::keys::{METADATA_VERSION_KEY, RangeList, SYSTEM_END, USER_END, VERSION_WINDOW};
+use crate::keys::{METADATA_VERSION_KEY, RangeList, SYSTEM_END, USER_END};
 use crate::late::LateAnswer;
 use crate::pending::{Pending, StampTemplate};
-use crate::shared::Shared;
-use crate::snapshot::Snapshot;
 use crate::types::versionstamp;
-use crate::watches::PendingWatch;
+use crate::view::View;
+use crate::watches::{PendingWatch, WatchSlots};
 use crate::write_map::WriteMap;
 
 use options::TransactionOptions;
@@ -55,9 +56,10 @@ pub(crate) struct StampedKey {
 /// See the module's header. The caller serialises the calls on one transaction.
 #[derive(Debug)]
 pub struct Transaction {
-    shared: Arc<Shared>,
+    client: Arc<Client>,
+    slots: Arc<WatchSlots>,
     state: State,
-    snapshot: Option<Snapshot>,
+    snapshot: Option<View>,
     /// Set by `set_read_version`, before the snapshot is taken.
     wanted_version: Option<i64>,
     writes: WriteMap<Pending>,
@@ -88,9 +90,10 @@ const _: fn() = || {
 };
 
 impl Transaction {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(client: Arc<Client>, slots: Arc<WatchSlots>) -> Self {
         Self {
-            shared,
+            client,
+            slots,
             state: State::Active,
             snapshot: None,
             wanted_version: None,
@@ -207,7 +210,7 @@ impl Transaction {
         if matches!(error.code, code::TRANSACTION_TOO_OLD | code::FUTURE_VERSION) {
             return Ok(FIRST_BACKOFF.min(max));
         }
-        let pause = self.backoff.min(max).mul_f64(self.shared.random_fraction());
+        let pause = self.backoff.min(max).mul_f64(self.client.random_fraction());
         self.backoff = (self.backoff * 2).min(max);
         Ok(pause)
     }
@@ -221,12 +224,18 @@ impl Transaction {
 
     /// Gives an answer after `delay`, on another thread; at once when the store is closed.
     pub fn give_after(&self, delay: Duration, answer: LateAnswer) {
-        self.shared.late.give_after(delay, answer);
+        self.client.late.give_after(delay, answer);
+    }
+
+    /// True while a read would wait for the store to find an owner.
+    #[must_use]
+    pub fn would_wait(&self) -> bool {
+        self.snapshot.is_none() && self.client.is_seeking()
     }
 
     fn fault_stream(&mut self) -> Option<&mut FaultStream> {
         if self.faults.is_none() {
-            self.faults = self.shared.faults.begin_attempt();
+            self.faults = self.client.faults.begin_attempt();
         }
         self.faults.as_mut()
     }
@@ -269,22 +278,16 @@ impl Transaction {
 
     /// Takes the snapshot if there is none; fails when it is too old. Returns its version.
     fn take_snapshot(&mut self) -> Result<i64> {
-        let version = match &self.snapshot {
-            Some(snapshot) => snapshot.version(),
-            None => {
-                let snapshot = match self.wanted_version {
-                    None => Snapshot::newest(&self.shared)?,
-                    Some(version) => Snapshot::at(&self.shared, version)?,
-                };
-                let version = snapshot.version();
-                self.snapshot = Some(snapshot);
-                version
-            }
-        };
-        if self.shared.clock.now() - version > VERSION_WINDOW {
-            return Err(Error::new(code::TRANSACTION_TOO_OLD));
+        if self.snapshot.is_none() {
+            let deadline = self.options.timeout.map(|timeout| self.created + timeout);
+            self.snapshot = Some(match self.wanted_version {
+                None => self.client.newest(deadline)?,
+                Some(version) => self.client.at(version, deadline)?,
+            });
         }
-        Ok(version)
+        let Some(snapshot) = &self.snapshot else { return Ok(0) };
+        snapshot.check_age()?;
+        Ok(snapshot.version())
     }
 
     /// What every read of the store begins with.

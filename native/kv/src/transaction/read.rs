@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::Transaction;
 use crate::error::{Error, Result, code};
 use crate::keys::{KEY_LIMIT, Key, key_after};
-use crate::merge::Source;
+use crate::merge::{Source, Walk};
+use crate::peers::PageSize;
 use crate::pending::Pending;
 use crate::types::{KeySelector, RangeOptions, RangeResult};
 use crate::watches::{OnFire, PendingWatch, WatchCell, WatchHandle};
@@ -84,7 +85,9 @@ impl Transaction {
             return Ok(result);
         }
         let mut last: Vec<u8> = Vec::new();
-        self.with_pairs(&begin, &end, options.reverse, options.snapshot, |pairs| {
+        let walk = Walk { begin: &begin, end: &end, reverse: options.reverse, at: NEWEST };
+        let page = options.page_size(byte_limit);
+        self.with_pairs(walk, page, options.snapshot, |pairs| {
             let mut bytes = 0;
             while let Some((key, value)) = pairs.current() {
                 result.push(key, value);
@@ -159,12 +162,12 @@ impl Transaction {
         if key.len() > KEY_LIMIT {
             return Err(Error::new(code::KEY_TOO_LARGE));
         }
-        self.shared.watches.check_room(self.watches.len())?;
+        let _slot = Some(self.slots.take()?);
         let expected = self.get(key, false)?.map(Vec::into_boxed_slice);
         let cell = Arc::new(WatchCell::new(on_fire));
         let key: Key = key.into();
-        let handle = WatchHandle::new(&self.shared.watches, key.clone(), Arc::clone(&cell));
-        self.watches.push(PendingWatch { key, expected, cell });
+        let handle = WatchHandle::new(&self.client, key.clone(), Arc::clone(&cell));
+        self.watches.push(PendingWatch { key, expected, cell, _slot });
         Ok(handle)
     }
 
@@ -191,16 +194,15 @@ impl Transaction {
     /// Runs `read` over the pairs of a range as this transaction sees them.
     fn with_pairs<R>(
         &self,
-        begin: &[u8],
-        end: &[u8],
-        reverse: bool,
+        walk: Walk<'_>,
+        page: PageSize,
         snapshot: bool,
         read: impl FnOnce(&mut dyn Source) -> Result<R>,
     ) -> Result<R> {
         let own: Option<&WriteMap<Pending>> =
             self.reads_own_writes(snapshot).then_some(&self.writes);
         match &self.snapshot {
-            Some(snapshot) => snapshot.with_pairs(begin, end, reverse, own, read),
+            Some(snapshot) => snapshot.with_pairs(walk, page, own, read),
             None => Err(Error::new(code::OPERATION_FAILED)),
         }
     }
@@ -226,7 +228,9 @@ impl Transaction {
         if begin >= end {
             return Ok(if forward { limit.to_vec() } else { Vec::new() });
         }
-        let chosen = self.with_pairs(begin, end, !forward, snapshot, |pairs| {
+        let walk = Walk { begin, end, reverse: !forward, at: NEWEST };
+        let page = PageSize::of_pairs(passed.unsigned_abs() as usize + 1);
+        let chosen = self.with_pairs(walk, page, snapshot, |pairs| {
             for _ in 0..passed {
                 if pairs.current().is_none() {
                     return Ok(None);
@@ -273,7 +277,8 @@ impl Transaction {
         self.begin_read()?;
         let mut from = Some(begin.to_vec());
         while let Some(begin) = from.take() {
-            from = self.with_pairs(&begin, end, false, true, |pairs| {
+            let walk = Walk { begin: &begin, end, reverse: false, at: NEWEST };
+            from = self.with_pairs(walk, PageSize::LARGEST, true, |pairs| {
                 for _ in 0..ESTIMATE_BATCH {
                     let Some((key, value)) = pairs.current() else { return Ok(None) };
                     visit(key, key.len() + value.len());

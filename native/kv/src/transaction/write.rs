@@ -109,7 +109,7 @@ impl Transaction {
         self.count_mutation(key, value.len());
         self.sequence += 1;
         // The stamp is some version after the newest one now, and not far: reads there must fail.
-        let floor = self.shared.newest_version();
+        let floor = self.client.known_version();
         let first = template.stamped(versionstamp(floor));
         let last = template.stamped(versionstamp(i64::MAX));
         self.unreadable.push((first.into_vec(), key_after(&last)));

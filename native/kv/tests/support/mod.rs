@@ -1,8 +1,8 @@
 //! Helpers of the store's tests.
 #![allow(dead_code, reason = "every test file uses a part")]
 
-use std::path::Path;
-use std::sync::mpsc;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use kronotop_kv::{Committed, KeySelector, Options, RangeOptions, Result, Store, Transaction};
@@ -64,7 +64,16 @@ pub fn small() -> Options {
     }
 }
 
+/// Opens the store in a directory; with `KRONOTOP_TEST_FOLLOWER` as another process would that
+/// finds it open: an owner is opened first, and stays.
 pub fn open(dir: &Path, options: Options) -> Store {
+    static OWNERS: Mutex<Vec<(PathBuf, Store)>> = Mutex::new(Vec::new());
+    if std::env::var_os("KRONOTOP_TEST_FOLLOWER").is_some() {
+        let mut owners = OWNERS.lock().unwrap();
+        if owners.iter().all(|(owned, _)| owned != dir) {
+            owners.push((dir.to_path_buf(), Store::open(dir, options.clone()).unwrap()));
+        }
+    }
     Store::open(dir, options).unwrap()
 }
 
