@@ -18,9 +18,10 @@ use crate::conflicts::RecentWrites;
 use crate::error::{Error, Result, code};
 use crate::keys::{Key, RangeList, VERSION_WINDOW};
 use crate::log::{GroupEncoder, LogWriter};
+use crate::overlay::Overlay;
 use crate::pending::Pending;
 use crate::shared::Shared;
-use crate::snapshot::{Layers, Overlay, Snapshot};
+use crate::snapshot::{Layers, Snapshot};
 use crate::transaction::StampedKey;
 use crate::types::{Committed, versionstamp};
 use crate::watches::PendingWatch;
@@ -320,6 +321,8 @@ impl Committer {
         // Twice the window: a read that is just young enough must find what it looks for.
         let horizon = version - 2 * VERSION_WINDOW;
         let layers = Arc::clone(&self.shared.layers.read());
+        let keys = resolved.entries.iter().map(|(key, _)| &**key);
+        layers.active.announce(keys, !resolved.cleared.is_empty());
         let mut overlay = layers.active.write();
         for (begin, end) in resolved.cleared {
             overlay.clear(&begin, &end, version, horizon);
@@ -384,7 +387,7 @@ impl Committer {
         let mut layers = self.shared.layers.write();
         let overlay = Arc::clone(&layers.active);
         *layers = Arc::new(Layers {
-            active: Arc::new(Overlay::default()),
+            active: Arc::new(Overlay::new(self.shared.options.overlay_bytes)),
             frozen: Some(Arc::clone(&overlay)),
             generation: layers.generation,
         });

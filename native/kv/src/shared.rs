@@ -18,9 +18,10 @@ use crate::error::{Error, Result, code};
 use crate::keys::VERSION_WINDOW;
 use crate::log::LogFiles;
 use crate::options::Options;
+use crate::overlay::Overlay;
 use crate::peers::new_reign;
 use crate::readers::{Reader, Readers};
-use crate::snapshot::{Layers, Overlay, Snapshot};
+use crate::snapshot::{Layers, Snapshot};
 use crate::tree::Tree;
 use crate::watches::{PendingWatch, Watches};
 
@@ -73,7 +74,7 @@ impl Shared {
     pub(crate) fn new(options: Options, tree: Tree, logs: LogFiles, last_version: i64) -> Self {
         let clock = Clock::after(last_version);
         let version = clock.now();
-        let active = Arc::new(Overlay::default());
+        let active = Arc::new(Overlay::new(options.overlay_bytes));
         Self {
             options,
             tree,

@@ -38,7 +38,9 @@ impl<V> Chain<V> {
         if self.version <= version {
             return Some((self.version, &self.value));
         }
-        let found = self.older.iter().rev().find(|(written, _)| *written <= version);
+        // A key that is written over and over has very many versions.
+        let seen = self.older.partition_point(|(written, _)| *written <= version);
+        let found = self.older.get(seen.wrapping_sub(1));
         found.map(|(written, value)| (*written, value))
     }
 
@@ -253,7 +255,8 @@ impl<V> WriteMap<V> {
 }
 
 fn last_at_or_before(versions: &[i64], at: i64) -> i64 {
-    versions.iter().rev().copied().find(|version| *version <= at).unwrap_or(0)
+    let seen = versions.partition_point(|version| *version <= at);
+    versions.get(seen.wrapping_sub(1)).copied().unwrap_or(0)
 }
 
 fn range_of<'a, T>(map: &'a BTreeMap<Key, T>, begin: &[u8], end: &[u8]) -> Range<'a, Key, T> {

@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kronotop_segment::Io;
-use parking_lot::RwLock;
 
 use super::LogFile;
 
@@ -27,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::keys::Key;
 use crate::merge::Committed;
 use crate::options::Options;
+use crate::overlay::Overlay;
 use crate::tree::{Meta, Tree};
 use crate::write_map::{NEWEST, WriteMap};
 
@@ -86,7 +86,7 @@ pub(crate) fn recover(options: &Options, dir: &Path, tree: &Tree, meta: Meta) ->
         LogFile::open(options, path, *id).map_err(|e| Error::io(path.display(), &e))
     });
     let files = files.collect::<Result<_>>()?;
-    let overlay = Arc::new(RwLock::new(overlay));
+    let overlay = Arc::new(Overlay::holding(overlay));
     let job = Job { overlay, last_version, last_frame, files };
     Ok(Recovered { meta, job: Some(job), next_log_id })
 }
