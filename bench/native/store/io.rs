@@ -18,7 +18,7 @@ pub(crate) struct Counters {
     flush_nanos: AtomicU64,
 }
 
-/// The counters at one moment, or between two.
+/// The counters at one moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Written {
     pub(crate) writes: u64,
@@ -34,17 +34,6 @@ impl Counters {
             bytes: self.bytes.load(Relaxed),
             flushes: self.flushes.load(Relaxed),
             flush_nanos: self.flush_nanos.load(Relaxed),
-        }
-    }
-}
-
-impl Written {
-    pub(crate) fn since(self, before: Self) -> Self {
-        Self {
-            writes: self.writes - before.writes,
-            bytes: self.bytes - before.bytes,
-            flushes: self.flushes - before.flushes,
-            flush_nanos: self.flush_nanos - before.flush_nanos,
         }
     }
 }

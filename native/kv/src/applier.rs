@@ -115,6 +115,6 @@ impl Applier {
     fn sweep(&self) {
         let generation = self.shared.layers.read().generation;
         self.shared.readers.sweep(generation);
-        self.shared.history.sweep();
+        self.shared.history.sweep(self.shared.options.history_bytes);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
@@ -209,6 +209,13 @@ pub(crate) struct PastState {
     pub(crate) since: Instant,
 }
 
+impl PastState {
+    /// What is kept for this state alone: the active overlay is another state's, or in use.
+    fn bytes(&self) -> usize {
+        self.layers.frozen.as_ref().map_or(0, |overlay| overlay.read().bytes())
+    }
+}
+
 impl History {
     pub(crate) fn push(&self, state: PastState) {
         self.0.lock().push_back(state);
@@ -220,12 +227,16 @@ impl History {
         states.iter().rev().find(|state| state.applied_version <= version).cloned()
     }
 
-    /// Drops the states that no read may ask for any more.
-    pub(crate) fn sweep(&self) {
+    /// Drops the states that no read may ask for any more, and the oldest of those that hold more
+    /// than `limit_bytes` together.
+    pub(crate) fn sweep(&self, limit_bytes: usize) {
+        let window = Duration::from_micros(VERSION_WINDOW.unsigned_abs());
         let mut states = self.0.lock();
+        let mut held: usize = states.iter().map(PastState::bytes).sum();
         while let Some(first) = states.front()
-            && first.since.elapsed().as_micros() > u128::from(VERSION_WINDOW.unsigned_abs())
+            && (first.since.elapsed() > window || held > limit_bytes)
         {
+            held -= first.bytes();
             first.reader.close();
             states.pop_front();
         }
