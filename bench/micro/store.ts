@@ -59,6 +59,7 @@ for (const number of randomNumbers()) {
   if (readKeys.length === Math.min(KEYS, 50_000)) break
 }
 let nextRead = 0
+const END = key(KEYS)
 
 function readKey(): Buffer {
   nextRead = (nextRead + 1) % readKeys.length
@@ -120,7 +121,7 @@ function readRows(store: Store): Row[] {
   const ranges = async () => {
     const tx = store.begin()
     for (let i = 0; i < STEP; i++) {
-      const range = await tx.getRange(readKey(), key(KEYS), { limit: RANGE })
+      const range = await tx.getRange(readKey(), END, { limit: RANGE })
       assert.equal(range.count, RANGE)
     }
     tx.cancel()

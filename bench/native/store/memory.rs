@@ -53,7 +53,7 @@ pub(crate) fn measure(scale: Scale, figures: &Figures) {
 }
 
 /// `docs/ARCHITECTURE.md` says what it consists of.
-const BOUND: &str = "≤ 1 GiB";
+const BOUND: &str = "≤ 1,280 MiB";
 
 fn read_points(store: &Store, keys: usize) {
     let mut random = Random(5);
