@@ -11,7 +11,7 @@ use kronotop_kv::Options;
 use crate::figures::{Figures, Samples, micros};
 use crate::fixture::Fixture;
 use crate::io::Written;
-use crate::writer::{IN_FLIGHT, WRITES};
+use crate::writer::{IN_FLIGHT, WRITES, Writer};
 
 /// Transactions of one measured step.
 const STEP: u64 = 100 * IN_FLIGHT as u64;
@@ -20,16 +20,32 @@ const STEP: u64 = 100 * IN_FLIGHT as u64;
 const FLUSHES: usize = 200;
 
 pub(crate) fn bench(criterion: &mut Criterion, fixture: &Fixture, figures: &Figures) {
-    let name = format!("{IN_FLIGHT} concurrent durable commits of {WRITES} writes");
+    let name = format!("{IN_FLIGHT} concurrent durable commits of {WRITES} random writes");
+    bench_writer(criterion, fixture, figures, (&name, fixture.writer()));
+    let name = format!("{IN_FLIGHT} concurrent durable commits of {WRITES} new keys");
+    let writer = Writer::above(fixture.scale.keys);
+    if bench_writer(criterion, fixture, figures, (&name, writer)) {
+        let (best, median) = flush_cost(fixture);
+        let note = "(20,000 tx/s is asked for at 200–500 µs)";
+        figures.add("one fdatasync of 4 KiB, alone", micros(best), micros(median), note);
+    }
+}
+
+/// False when the row was not asked for.
+fn bench_writer(
+    criterion: &mut Criterion,
+    fixture: &Fixture,
+    figures: &Figures,
+    (name, mut writer): (&str, Writer),
+) -> bool {
     let samples = Samples::default();
     let mut group = criterion.benchmark_group("commit");
     group.sample_size(20).measurement_time(Duration::from_secs(15));
     group.throughput(Throughput::Elements(STEP));
     let opened = OnceCell::new();
-    let mut writer = fixture.writer();
     let mut total = 0;
     // Criterion calls this several times, and not at all when the row is not asked for.
-    group.bench_function(&name, |bencher| {
+    group.bench_function(name, |bencher| {
         let (store, _) = opened.get_or_init(|| fixture.open(Options::default()));
         bencher.iter_custom(|steps| {
             let started = Instant::now();
@@ -41,17 +57,14 @@ pub(crate) fn bench(criterion: &mut Criterion, fixture: &Fixture, figures: &Figu
         });
     });
     group.finish();
+    let Some((best, median)) = samples.summary() else { return false };
+    let per_second = |seconds: f64| format!("{:.0} tx/s", 1.0 / seconds);
+    figures.add(name, per_second(best), per_second(median), "≥ 20,000 tx/s");
     if let Some((store, counters)) = opened.into_inner() {
         report(figures, counters.now(), total);
         store.close().unwrap();
     }
-    if let Some((best, median)) = samples.summary() {
-        let per_second = |seconds: f64| format!("{:.0} tx/s", 1.0 / seconds);
-        figures.add(&name, per_second(best), per_second(median), "≥ 20,000 tx/s");
-        let (best, median) = flush_cost(fixture);
-        let note = "(20,000 tx/s is asked for at 200–500 µs)";
-        figures.add("one fdatasync of 4 KiB, alone", micros(best), micros(median), note);
-    }
+    true
 }
 
 fn report(figures: &Figures, written: Written, commits: u64) {

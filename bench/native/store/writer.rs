@@ -23,20 +23,48 @@ pub(crate) fn commit(tx: &mut Transaction) -> Result<Committed> {
     receiver.recv().unwrap()
 }
 
-/// Keeps [`IN_FLIGHT`] transactions of [`WRITES`] writes of random keys on their way.
+/// Keeps [`IN_FLIGHT`] transactions of [`WRITES`] writes on their way.
 pub(crate) struct Writer {
-    keys: usize,
-    random: Random,
+    numbers: Numbers,
     sender: Sender<Result<Committed>>,
     receiver: Receiver<Result<Committed>>,
     on_their_way: usize,
 }
 
+/// The keys that are written.
+enum Numbers {
+    /// Random ones below a number: every batch that moves to the tree changes pages all over it.
+    Random(Random, usize),
+    /// From a number upwards.
+    Ascending(usize),
+}
+
+impl Numbers {
+    fn next(&mut self) -> usize {
+        match self {
+            Self::Random(random, keys) => random.below(*keys),
+            Self::Ascending(last) => {
+                *last += 1;
+                *last
+            }
+        }
+    }
+}
+
 impl Writer {
-    /// A writer of the keys `0..keys`.
+    /// A writer of random keys of `0..keys`.
     pub(crate) fn new(keys: usize) -> Self {
+        Self::of(Numbers::Random(Random(1), keys))
+    }
+
+    /// A writer of new keys, one after the other, above `last`.
+    pub(crate) fn above(last: usize) -> Self {
+        Self::of(Numbers::Ascending(last))
+    }
+
+    fn of(numbers: Numbers) -> Self {
         let (sender, receiver) = mpsc::channel();
-        Self { keys, random: Random(1), sender, receiver, on_their_way: 0 }
+        Self { numbers, sender, receiver, on_their_way: 0 }
     }
 
     /// Commits `count` transactions and waits for the last.
@@ -54,7 +82,7 @@ impl Writer {
         }
         let mut tx = store.transaction();
         for _ in 0..WRITES {
-            let number = self.random.below(self.keys);
+            let number = self.numbers.next();
             tx.set(&key(number), &value(number)).unwrap();
         }
         let sender = self.sender.clone();
