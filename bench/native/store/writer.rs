@@ -112,6 +112,7 @@ pub(crate) struct BackgroundWriter {
 impl BackgroundWriter {
     /// Starts the thread; returns once it has commits behind it.
     pub(crate) fn start(store: &Store, mut writer: Writer) -> Self {
+        let started = Instant::now();
         let stop = Arc::new(AtomicBool::new(false));
         let (store, stopped) = (store.clone(), Arc::clone(&stop));
         let (sender, under_way) = mpsc::channel();
@@ -128,7 +129,7 @@ impl BackgroundWriter {
             count
         });
         under_way.recv().unwrap();
-        Self { stop, thread, started: Instant::now() }
+        Self { stop, thread, started }
     }
 
     /// Stops the thread; returns how many transactions it committed a second.
