@@ -23,6 +23,7 @@ test('the store benchmark prints a row for each task', async () => {
   assert.match(table, /point read/)
   assert.match(table, /range of 100/)
   assert.match(table, /durable commits/)
+  assert.match(table, /beside a writer/)
 })
 
 test('the start benchmark times a first and a second start', async () => {

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::log::LogFile;
+use crate::overlay::Overlay;
 use crate::readers::Reader;
 use crate::shared::{PastState, Shared};
-use crate::snapshot::{Layers, Overlay};
+use crate::snapshot::Layers;
 use crate::tree::Meta;
 
 /// How often old readers are looked for, and how long a stalled applier waits.
@@ -114,6 +115,6 @@ impl Applier {
     fn sweep(&self) {
         let generation = self.shared.layers.read().generation;
         self.shared.readers.sweep(generation);
-        self.shared.history.sweep();
+        self.shared.history.sweep(self.shared.options.history_bytes);
     }
 }

@@ -13,14 +13,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::RwLockWriteGuard;
+
 use crate::applier::Job;
 use crate::conflicts::RecentWrites;
 use crate::error::{Error, Result, code};
 use crate::keys::{Key, RangeList, VERSION_WINDOW};
 use crate::log::{GroupEncoder, LogWriter};
+use crate::overlay::Overlay;
 use crate::pending::Pending;
 use crate::shared::Shared;
-use crate::snapshot::{Layers, Overlay, Snapshot};
+use crate::snapshot::{Layers, Snapshot};
 use crate::transaction::StampedKey;
 use crate::types::{Committed, versionstamp};
 use crate::watches::PendingWatch;
@@ -28,6 +31,9 @@ use crate::write_map::WriteMap;
 
 /// A group ends when its frame has this many bytes.
 const GROUP_BYTES: usize = 8 << 20;
+
+/// Readers that wait for the overlay may look after this many transactions have been put into it.
+const LOCKED_TRANSACTIONS: usize = 16;
 
 /// How often a freeze is tried again that has to wait for the applier.
 const FREEZE_RETRY: Duration = Duration::from_millis(10);
@@ -112,6 +118,8 @@ pub(crate) struct Committer {
     recent: RecentWrites,
     log: LogWriter,
     group: GroupEncoder,
+    /// What the group writes, with the versions; not in the overlay yet.
+    admitted: Vec<(i64, Resolved)>,
     /// What the group writes, for the watches.
     touched: RangeList,
     /// Reads of an earlier run of the store are not known here.
@@ -128,6 +136,7 @@ impl Committer {
             recent: RecentWrites::default(),
             log: LogWriter::new(last_frame),
             group: GroupEncoder::default(),
+            admitted: Vec::new(),
             touched: RangeList::default(),
             opened_at,
             active_since: None,
@@ -253,7 +262,7 @@ impl Committer {
             self.touched.push_key(key);
         }
         self.group.end_commit();
-        self.insert(resolved, version);
+        self.admitted.push((version, resolved));
         Ok(())
     }
 
@@ -304,7 +313,8 @@ impl Committer {
         Ok(Resolved { cleared, entries })
     }
 
-    fn read(&self, store: &mut Option<Snapshot>, key: &[u8]) -> Result<Option<Key>> {
+    fn read(&mut self, store: &mut Option<Snapshot>, key: &[u8]) -> Result<Option<Key>> {
+        self.insert_admitted();
         let snapshot = match store {
             Some(snapshot) => snapshot,
             None => store.insert(Snapshot::unpublished(&self.shared)?),
@@ -312,22 +322,37 @@ impl Committer {
         Ok(snapshot.get(key)?.map(Vec::into_boxed_slice))
     }
 
-    fn insert(&self, resolved: Resolved, version: i64) {
-        // Twice the window: a read that is just young enough must find what it looks for.
-        let horizon = version - 2 * VERSION_WINDOW;
-        let layers = Arc::clone(&self.shared.layers.read());
-        let mut overlay = layers.active.write();
-        for (begin, end) in resolved.cleared {
-            overlay.clear(&begin, &end, version, horizon);
+    /// Puts what the group has written so far into the overlay, under one lock: a lock for each
+    /// transaction would have readers and this thread wait for each other all the time.
+    fn insert_admitted(&mut self) {
+        if self.admitted.is_empty() {
+            return;
         }
-        for (key, value) in resolved.entries {
-            let size = value.as_ref().map_or(0, |value| value.len());
-            overlay.set(key, value, size, version, horizon);
+        let layers = Arc::clone(&self.shared.layers.read());
+        for (_, resolved) in &self.admitted {
+            let keys = resolved.entries.iter().map(|(key, _)| &**key);
+            layers.active.announce(keys, !resolved.cleared.is_empty());
+        }
+        let mut overlay = layers.active.write();
+        for (number, (version, resolved)) in (1..).zip(self.admitted.drain(..)) {
+            // Twice the window: a read that is just young enough must find what it looks for.
+            let horizon = version - 2 * VERSION_WINDOW;
+            for (begin, end) in resolved.cleared {
+                overlay.clear(&begin, &end, version, horizon);
+            }
+            for (key, value) in resolved.entries {
+                let size = value.as_ref().map_or(0, |value| value.len());
+                overlay.set(key, value, size, version, horizon);
+            }
+            if number % LOCKED_TRANSACTIONS == 0 {
+                RwLockWriteGuard::bump(&mut overlay);
+            }
         }
     }
 
     /// Writes and flushes the group's frame. On an error no commit of the group becomes visible.
     fn make_durable(&mut self, last_version: i64, before: i64) -> Result<()> {
+        self.insert_admitted();
         if self.group.is_empty() {
             return Ok(());
         }
@@ -380,7 +405,7 @@ impl Committer {
         let mut layers = self.shared.layers.write();
         let overlay = Arc::clone(&layers.active);
         *layers = Arc::new(Layers {
-            active: Arc::new(Overlay::default()),
+            active: Arc::new(Overlay::new(self.shared.options.overlay_bytes)),
             frozen: Some(Arc::clone(&overlay)),
             generation: layers.generation,
         });

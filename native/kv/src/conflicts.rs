@@ -1,55 +1,130 @@
 //! When each part of the key space was last written, as far back as a read version may be.
+//!
+//! ```text
+//! epochs     oldest … newest, each a span of versions
+//! epoch      points: key -> version of its last write    steps: the ranges, as a step function
+//! ```
+//!
+//! Most commits read what was written a moment ago, so that only the newest epochs are looked at;
+//! writes go to the newest one, which is small; an old one is forgotten as a whole.
+//!
+//! INVARIANT: versions are inserted in ascending order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
-use crate::keys::{Key, KeyRange, VERSION_WINDOW, key_after};
+use crate::keys::{Key, KeyRange, VERSION_WINDOW};
 
-/// Segments looked at per inserted range when old ones are joined.
-const SWEEP_FACTOR: usize = 6;
+/// Versions of an epoch.
+const EPOCH: i64 = VERSION_WINDOW / 8;
 
-/// A step function over keys: a boundary's version holds up to the next boundary. Before the
-/// first boundary nothing was written.
-///
-/// INVARIANT: versions are inserted in ascending order.
+/// Entries of forgotten epochs freed per inserted range: all at once would delay a group.
+const FREE_FACTOR: usize = 2;
+
+/// See the module's header.
 #[derive(Debug, Default)]
 pub(crate) struct RecentWrites {
-    steps: BTreeMap<Key, i64>,
-    /// Where the next sweep goes on.
-    sweep_from: Key,
+    epochs: VecDeque<Epoch>,
+    /// Forgotten, to be freed.
+    doomed: Vec<BTreeMap<Key, i64>>,
     inserted: usize,
+}
+
+/// What was written in a span of versions.
+#[derive(Debug)]
+struct Epoch {
+    first: i64,
+    last: i64,
+    points: BTreeMap<Key, i64>,
+    /// A boundary's version holds up to the next boundary. Before the first one nothing was
+    /// written; 0 stands for that, too.
+    steps: BTreeMap<Key, i64>,
 }
 
 impl RecentWrites {
     /// True when a part of the range was written after `version`.
     pub(crate) fn changed_since(&self, range: KeyRange<'_>, version: i64) -> bool {
-        match range {
-            KeyRange::Single(key) => self.version_at(key) > version,
-            KeyRange::Span(begin, end) => {
-                let inside = (Bound::Excluded(begin), Bound::Excluded(end));
-                self.version_at(begin) > version
-                    || self.steps.range::<[u8], _>(inside).any(|(_, written)| *written > version)
-            }
-        }
-    }
-
-    fn version_at(&self, key: &[u8]) -> i64 {
-        let upto = (Bound::Unbounded, Bound::Included(key));
-        self.steps.range::<[u8], _>(upto).next_back().map_or(0, |(_, version)| *version)
+        let later = self.epochs.iter().rev().take_while(|epoch| epoch.last > version);
+        { later }.any(|epoch| epoch.changed_since(range, version))
     }
 
     /// Notes that the range was written at `version`.
     pub(crate) fn insert(&mut self, range: KeyRange<'_>, version: i64) {
         self.inserted += 1;
+        match self.epochs.back_mut() {
+            Some(epoch) if version - epoch.first < EPOCH => epoch.insert(range, version),
+            _ => {
+                let mut epoch = Epoch::new(version);
+                epoch.insert(range, version);
+                self.epochs.push_back(epoch);
+            }
+        }
+    }
+
+    /// Forgets the epochs that nobody can conflict with any more, and frees some of what was
+    /// forgotten, in proportion to what was inserted since the last call.
+    pub(crate) fn sweep(&mut self, newest: i64) {
+        // One epoch more than the window, because versions may run ahead of the clock for a while.
+        let oldest = newest - VERSION_WINDOW - EPOCH;
+        while self.epochs.front().is_some_and(|epoch| epoch.last <= oldest)
+            && let Some(epoch) = self.epochs.pop_front()
+        {
+            self.doomed.push(epoch.points);
+            self.doomed.push(epoch.steps);
+        }
+        let mut budget = std::mem::take(&mut self.inserted) * FREE_FACTOR + 16;
+        while budget > 0
+            && let Some(map) = self.doomed.last_mut()
+        {
+            if map.pop_first().is_none() {
+                self.doomed.pop();
+            }
+            budget -= 1;
+        }
+    }
+}
+
+impl Epoch {
+    fn new(first: i64) -> Self {
+        Self { first, last: first, points: BTreeMap::new(), steps: BTreeMap::new() }
+    }
+
+    fn changed_since(&self, range: KeyRange<'_>, version: i64) -> bool {
         match range {
-            KeyRange::Single(key) => self.insert_span(key, &key_after(key), version),
+            KeyRange::Single(key) => {
+                self.points.get(key).is_some_and(|written| *written > version)
+                    || self.step_at(key) > version
+            }
+            KeyRange::Span(begin, end) => {
+                let later = |(_, written): (&Key, &i64)| *written > version;
+                let from = (Bound::Included(begin), Bound::Excluded(end));
+                let behind = (Bound::Excluded(begin), Bound::Excluded(end));
+                self.step_at(begin) > version
+                    || self.steps.range::<[u8], _>(behind).any(later)
+                    || self.points.range::<[u8], _>(from).any(later)
+            }
+        }
+    }
+
+    fn step_at(&self, key: &[u8]) -> i64 {
+        if self.steps.is_empty() {
+            return 0;
+        }
+        let upto = (Bound::Unbounded, Bound::Included(key));
+        self.steps.range::<[u8], _>(upto).next_back().map_or(0, |(_, version)| *version)
+    }
+
+    fn insert(&mut self, range: KeyRange<'_>, version: i64) {
+        self.last = version;
+        match range {
+            KeyRange::Single(key) => drop(self.points.insert(key.into(), version)),
             KeyRange::Span(begin, end) => self.insert_span(begin, end, version),
         }
     }
 
     fn insert_span(&mut self, begin: &[u8], end: &[u8], version: i64) {
         if !self.steps.contains_key(end) {
-            let behind = self.version_at(end);
+            let behind = self.step_at(end);
             self.steps.insert(end.into(), behind);
         }
         let inside = (Bound::Excluded(begin), Bound::Excluded(end));
@@ -58,37 +133,7 @@ impl RecentWrites {
             let Some(key) = doomed else { break };
             self.steps.remove(&key);
         }
-        match self.steps.get_mut(begin) {
-            Some(step) => *step = version,
-            None => {
-                self.steps.insert(begin.into(), version);
-            }
-        }
-    }
-
-    /// Joins segments that nobody can conflict with any more: a part of the map per call, in
-    /// proportion to what was inserted since the last one.
-    pub(crate) fn sweep(&mut self, newest: i64) {
-        let oldest = newest - VERSION_WINDOW;
-        let budget = std::mem::take(&mut self.inserted) * SWEEP_FACTOR + 16;
-        let upto = (Bound::Unbounded, Bound::Excluded(&*self.sweep_from));
-        let mut before = match self.steps.range::<[u8], _>(upto).next_back() {
-            Some((_, version)) => *version,
-            None => 0,
-        };
-        let from = (Bound::Included(&*self.sweep_from), Bound::Unbounded);
-        let mut walk = self.steps.range::<[u8], _>(from);
-        let mut doomed = Vec::new();
-        for (key, version) in walk.by_ref().take(budget) {
-            if before <= oldest && *version <= oldest {
-                doomed.push(key.clone());
-            }
-            before = *version;
-        }
-        self.sweep_from = walk.next().map_or_else(Key::default, |(key, _)| key.clone());
-        for key in doomed {
-            self.steps.remove(&key);
-        }
+        self.steps.insert(begin.into(), version);
     }
 }
 
@@ -125,16 +170,36 @@ mod tests {
     }
 
     #[test]
+    fn a_write_is_found_from_every_epoch_of_the_window() {
+        let mut recent = RecentWrites::default();
+        let versions: Vec<i64> = (0..16).map(|number| 10 + number * VERSION_WINDOW / 16).collect();
+        for (key, version) in (0_u8..).zip(&versions) {
+            recent.insert(KeyRange::Single(&[b'k', key]), *version);
+            recent.insert(span(&[b's', key], &[b's', key + 1]), *version);
+            recent.sweep(*version);
+        }
+        assert!(recent.epochs.len() > 4);
+        for (key, version) in (0_u8..).zip(&versions) {
+            for range in [KeyRange::Single(&[b'k', key]), KeyRange::Single(&[b's', key])] {
+                assert!(recent.changed_since(range, version - 1));
+                assert!(!recent.changed_since(range, *version));
+            }
+            assert!(recent.changed_since(span(b"", &[b's', key, 0]), version - 1));
+        }
+    }
+
+    #[test]
     fn sweeping_forgets_what_is_older_than_the_window() {
         let mut recent = RecentWrites::default();
         for key in 0..100_u8 {
             recent.insert(KeyRange::Single(&[key]), 10);
         }
-        recent.insert(KeyRange::Single(b"\xf0"), 10 + VERSION_WINDOW);
+        recent.insert(KeyRange::Single(b"\xf0"), 10 + VERSION_WINDOW + EPOCH);
         for _ in 0..50 {
-            recent.sweep(11 + VERSION_WINDOW);
+            recent.sweep(11 + VERSION_WINDOW + EPOCH);
         }
-        assert_eq!(recent.steps.len(), 2);
+        assert_eq!((recent.epochs.len(), recent.doomed.len()), (1, 0));
         assert!(recent.changed_since(KeyRange::Single(b"\xf0"), 11));
+        assert!(!recent.changed_since(KeyRange::Single(b"\x01"), 9));
     }
 }

@@ -18,6 +18,7 @@ mod late;
 mod log;
 mod merge;
 mod options;
+mod overlay;
 mod owner;
 mod peers;
 mod pending;

@@ -65,8 +65,11 @@ pub(crate) struct Walk<'k> {
 impl<'a, V: LayerValue, L: Source> Merge<'a, V, L> {
     pub(crate) fn new(upper: Option<&'a WriteMap<V>>, lower: L, walk: Walk<'_>) -> Result<Self> {
         let Walk { begin, end, reverse, at } = walk;
-        let upper = upper.filter(|map| !map.is_empty() && !map.misses(begin, end));
-        let upper = upper.map(|map| map.cursor(begin, end, reverse, at));
+        let upper = upper.filter(|map| !map.is_empty()).and_then(|map| {
+            let cursor = map.cursor(begin, end, reverse, at);
+            let holds = cursor.current().is_some() || !map.is_clear_free(begin, end);
+            holds.then_some(cursor)
+        });
         let mut merge = Self { upper, lower, standing: Standing::End, reverse };
         merge.settle()?;
         Ok(merge)

@@ -18,6 +18,9 @@ pub struct Options {
     pub overlay_bytes: usize,
     /// … or when the first of them is this old.
     pub overlay_age: Duration,
+    /// Commits that are in the tree already are kept in memory for reads at an earlier version, up
+    /// to this many bytes; older reads than these allow answer 1007, as do all after 5 s.
+    pub history_bytes: usize,
     /// Address space reserved for the tree, in bytes: the most it can ever grow to.
     pub map_bytes: usize,
     /// How long an owner of the store that neither answers nor goes away is waited for at open: one
@@ -36,6 +39,7 @@ impl Default for Options {
             log_reserve_bytes: 4 << 20,
             overlay_bytes: 32 << 20,
             overlay_age: Duration::from_secs(5),
+            history_bytes: 256 << 20,
             map_bytes: 1 << 40,
             owner_patience: Duration::from_secs(10),
             io: Arc::new(RealIo),

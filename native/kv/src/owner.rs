@@ -20,7 +20,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::applier::Applier;
 use crate::committer::Committer;
 use crate::error::{Error, Result, code};
-use crate::log::{LogFiles, recover};
+use crate::log::{LogFiles, Recovered, recover};
 use crate::options::Options;
 use crate::peers::Server;
 use crate::shared::Shared;
@@ -79,10 +79,15 @@ impl Owner {
         let (tree, meta) = Tree::open(&tree_dir, options.map_bytes, fresh)?;
         // LMDB syncs its file, not the name of it: without that the log would be an orphan's.
         RealIo.sync_dir(&tree_dir).map_err(|e| Error::io(tree_dir.display(), &e))?;
-        let (meta, next_log_id) = recover(&options, &log_dir, &tree, meta)?;
+        let Recovered { meta, job, next_log_id } = recover(&options, &log_dir, &tree, meta)?;
+        let applied = (meta.applied_version, meta.applied_frame);
+        let last = job.as_ref().map_or(applied, |job| (job.last_version, job.last_frame));
         let logs = LogFiles::new(&options, log_dir, meta.store_id, next_log_id);
-        let shared = Arc::new(Shared::new(options, tree, logs, meta.applied_version));
-        let committer = Committer::new(Arc::clone(&shared), meta.applied_frame);
+        let shared = Arc::new(Shared::new(options, tree, logs, last.0));
+        if let Some(job) = job {
+            shared.begin_with(job);
+        }
+        let committer = Committer::new(Arc::clone(&shared), last.1);
         let applier = Applier::new(Arc::clone(&shared), meta);
         let threads = vec![
             spawn("kv-commit", move || committer.run())?,

@@ -7,20 +7,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
-use crate::applier::Work;
+use crate::applier::{Job, Work};
 use crate::clock::Clock;
 use crate::committer::CommitRequest;
 use crate::error::{Error, Result, code};
 use crate::keys::VERSION_WINDOW;
 use crate::log::LogFiles;
 use crate::options::Options;
+use crate::overlay::Overlay;
 use crate::peers::new_reign;
 use crate::readers::{Reader, Readers};
-use crate::snapshot::{Layers, Overlay, Snapshot};
+use crate::snapshot::{Layers, Snapshot};
 use crate::tree::Tree;
 use crate::watches::{PendingWatch, Watches};
 
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) queue_changed: Condvar,
     pub(crate) work: Mutex<Work>,
     pub(crate) work_changed: Condvar,
+    /// The last version of the owners before this one: earlier ones cannot be read any more.
+    pub(crate) recovered_version: i64,
     /// Tells this owner's versions from those of earlier ones.
     pub(crate) reign: i64,
     /// The version that new reads see.
@@ -71,7 +74,7 @@ impl Shared {
     pub(crate) fn new(options: Options, tree: Tree, logs: LogFiles, last_version: i64) -> Self {
         let clock = Clock::after(last_version);
         let version = clock.now();
-        let active = Arc::new(Overlay::default());
+        let active = Arc::new(Overlay::new(options.overlay_bytes));
         Self {
             options,
             tree,
@@ -85,12 +88,22 @@ impl Shared {
             queue_changed: Condvar::new(),
             work: Mutex::default(),
             work_changed: Condvar::new(),
+            recovered_version: last_version,
             reign: new_reign(),
             visible: AtomicI64::new(version),
             versions: Mutex::new(Versions { last: version, in_flight: false }),
             poison: OnceLock::new(),
             closed: AtomicBool::new(false),
         }
+    }
+
+    /// Puts the commits that recovery found between the tree and the commits to come.
+    pub(crate) fn begin_with(&self, job: Job) {
+        let mut layers = self.layers.write();
+        let frozen = Some(Arc::clone(&job.overlay));
+        *layers = Arc::new(Layers { frozen, ..Layers::clone(&layers) });
+        drop(layers);
+        self.work.lock().job = Some(job);
     }
 
     /// The version of the newest visible state.
@@ -196,6 +209,13 @@ pub(crate) struct PastState {
     pub(crate) since: Instant,
 }
 
+impl PastState {
+    /// What is kept for this state alone: the active overlay is another state's, or in use.
+    fn bytes(&self) -> usize {
+        self.layers.frozen.as_ref().map_or(0, |overlay| overlay.read().bytes())
+    }
+}
+
 impl History {
     pub(crate) fn push(&self, state: PastState) {
         self.0.lock().push_back(state);
@@ -207,12 +227,16 @@ impl History {
         states.iter().rev().find(|state| state.applied_version <= version).cloned()
     }
 
-    /// Drops the states that no read may ask for any more.
-    pub(crate) fn sweep(&self) {
+    /// Drops the states that no read may ask for any more, and the oldest of those that hold more
+    /// than `limit_bytes` together.
+    pub(crate) fn sweep(&self, limit_bytes: usize) {
+        let window = Duration::from_micros(VERSION_WINDOW.unsigned_abs());
         let mut states = self.0.lock();
+        let mut held: usize = states.iter().map(PastState::bytes).sum();
         while let Some(first) = states.front()
-            && first.since.elapsed().as_micros() > u128::from(VERSION_WINDOW.unsigned_abs())
+            && (first.since.elapsed() > window || held > limit_bytes)
         {
+            held -= first.bytes();
             first.reader.close();
             states.pop_front();
         }

@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use crate::error::{Error, Result, code};
 use crate::keys::VERSION_WINDOW;
-use crate::merge::{Committed, Merge, Source, Walk};
+use crate::merge::{Merge, Source, Walk};
+use crate::overlay::Overlay;
 use crate::pending::Pending;
 use crate::readers::Reader;
 use crate::shared::Shared;
 use crate::write_map::{Lookup, NEWEST, WriteMap};
-
-/// Committed writes in memory, shared between the committer and the readers.
-pub(crate) type Overlay = RwLock<WriteMap<Committed>>;
 
 /// The layers over one state of the tree.
 ///
@@ -65,6 +61,9 @@ impl Snapshot {
         if version > snapshot.version {
             return Err(Error::new(code::FUTURE_VERSION));
         }
+        if version < shared.recovered_version {
+            return Err(Error::new(code::TRANSACTION_TOO_OLD));
+        }
         let applied = {
             let txn = snapshot.reader.txn()?;
             shared.tree.applied_version(&txn)?
@@ -115,11 +114,10 @@ impl Snapshot {
         for overlay in
             [Some(&self.layers.active), self.layers.frozen.as_ref()].into_iter().flatten()
         {
-            let overlay = overlay.read();
-            if overlay.is_empty() {
+            if !overlay.may_know(key) {
                 continue;
             }
-            match overlay.lookup(key, self.version) {
+            match overlay.read().lookup(key, self.version) {
                 Lookup::Entry(value) => return Ok(value.as_ref().map(|value| value.to_vec())),
                 Lookup::Cleared => return Ok(None),
                 Lookup::Missing => {}

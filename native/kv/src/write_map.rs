@@ -38,7 +38,9 @@ impl<V> Chain<V> {
         if self.version <= version {
             return Some((self.version, &self.value));
         }
-        let found = self.older.iter().rev().find(|(written, _)| *written <= version);
+        // A key that is written over and over has very many versions.
+        let seen = self.older.partition_point(|(written, _)| *written <= version);
+        let found = self.older.get(seen.wrapping_sub(1));
         found.map(|(written, value)| (*written, value))
     }
 
@@ -235,7 +237,8 @@ impl<V> WriteMap<V> {
         reverse: bool,
         at: i64,
     ) -> MapCursor<'a, V> {
-        let range = range_of(&self.entries, begin, end);
+        let from = if reverse { end } else { begin };
+        let range = self.walk_from(from, reverse);
         let limit = if reverse { begin.into() } else { end.into() };
         let mut cursor =
             MapCursor { map: self, at, range, reverse, limit, current: None, gap: None };
@@ -243,17 +246,31 @@ impl<V> WriteMap<V> {
         cursor
     }
 
+    /// The entries on one side of a key: of their two bounds only this one costs a search.
+    fn walk_from(&self, from: &[u8], reverse: bool) -> Range<'_, Key, Chain<V>> {
+        self.entries.range::<[u8], _>(if reverse {
+            (Bound::Unbounded, Bound::Excluded(from))
+        } else {
+            (Bound::Included(from), Bound::Unbounded)
+        })
+    }
+
     /// True when neither an entry nor a cleared range reaches into `[begin, end)`.
     pub(crate) fn misses(&self, begin: &[u8], end: &[u8]) -> bool {
-        let clear_free = self.clears.is_empty()
+        self.is_clear_free(begin, end) && range_of(&self.entries, begin, end).next().is_none()
+    }
+
+    /// True when no cleared range reaches into `[begin, end)`.
+    pub(crate) fn is_clear_free(&self, begin: &[u8], end: &[u8]) -> bool {
+        self.clears.is_empty()
             || (self.segment(begin).is_empty()
-                && range_of(&self.clears, begin, end).next().is_none());
-        clear_free && range_of(&self.entries, begin, end).next().is_none()
+                && range_of(&self.clears, begin, end).next().is_none())
     }
 }
 
 fn last_at_or_before(versions: &[i64], at: i64) -> i64 {
-    versions.iter().rev().copied().find(|version| *version <= at).unwrap_or(0)
+    let seen = versions.partition_point(|version| *version <= at);
+    versions.get(seen.wrapping_sub(1)).copied().unwrap_or(0)
 }
 
 fn range_of<'a, T>(map: &'a BTreeMap<Key, T>, begin: &[u8], end: &[u8]) -> Range<'a, Key, T> {
@@ -298,6 +315,10 @@ impl<'a, V> MapCursor<'a, V> {
         self.current = loop {
             let next = if self.reverse { self.range.next_back() } else { self.range.next() };
             let Some((key, chain)) = next else { break None };
+            let passed = if self.reverse { *key < self.limit } else { *key >= self.limit };
+            if passed {
+                break None;
+            }
             if let Some((version, value)) = chain.at(self.at)
                 && version >= self.map.cleared_at(key, self.at)
             {
@@ -314,9 +335,7 @@ impl<'a, V> MapCursor<'a, V> {
             Some((key, _)) => key >= bound,
         };
         if !reached {
-            let (begin, end) =
-                if self.reverse { (&*self.limit, bound) } else { (bound, &*self.limit) };
-            self.range = range_of(&self.map.entries, begin.min(end), end);
+            self.range = self.map.walk_from(bound, self.reverse);
             self.advance();
         }
     }

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use kronotop_kv::{MutationType, Options, Store, Transaction};
+use kronotop_kv::error::code;
+use kronotop_kv::{MutationType, Options, Store, Transaction, VERSION_WINDOW};
 use kronotop_segment::faulty::FaultyIo;
 use support::{Random, commit, open, range, small};
 
@@ -120,4 +121,34 @@ fn the_first_commit_after_a_pause_leaves_no_old_version_to_reads() {
     assert_eq!(reader.get(b"k", true).unwrap(), None);
     io.resume_syncs();
     assert!(receiver.recv().unwrap().unwrap().version > version);
+}
+
+/// Commits until a read at an earlier version finds another answer than the value of that time;
+/// returns the answer and how much older that version is than the newest one then.
+fn read_back_until_refused(options: Options) -> (i32, i64) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), options);
+    run(&store, |tx| tx.set(b"k", b"first").unwrap());
+    let version = store.transaction().read_version().unwrap();
+    loop {
+        run(&store, |tx| tx.set(b"k", &[b'v'; 500]).unwrap());
+        let mut tx = store.transaction();
+        tx.set_read_version(version).unwrap();
+        match tx.get(b"k", true) {
+            Ok(value) => assert_eq!(value.as_deref(), Some(&b"first"[..])),
+            Err(error) => {
+                return (error.code, store.transaction().read_version().unwrap() - version);
+            }
+        }
+    }
+}
+
+#[test]
+fn earlier_versions_can_be_read_for_as_long_as_memory_allows() {
+    let (refused, age) = read_back_until_refused(small());
+    assert_eq!(refused, code::TRANSACTION_TOO_OLD);
+    assert!(age > VERSION_WINDOW / 2, "refused after {age} us");
+    let (refused, age) = read_back_until_refused(Options { history_bytes: 0, ..small() });
+    assert_eq!(refused, code::TRANSACTION_TOO_OLD);
+    assert!(age < VERSION_WINDOW / 2, "refused after {age} us only");
 }

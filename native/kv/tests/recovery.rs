@@ -136,6 +136,54 @@ fn commits_in_several_log_files_and_partly_in_the_tree_are_all_found() {
 }
 
 #[test]
+fn what_was_recovered_survives_the_next_power_loss() {
+    for_seeds(20, |seed| {
+        let mut random = Random::new(seed);
+        // Now and then recovery itself has to move commits to the tree.
+        let overlay_bytes = if random.chance(2) { 1 << 30 } else { 300 };
+        let options = |io: &FaultyIo| Options { overlay_bytes, ..log_only(io) };
+        let mut dying = Dying::new(options);
+        let mut expected = Vec::new();
+        for round in 0..6_u32 {
+            for id in round * 10..round * 10 + 1 + random.below(5) as u32 {
+                let (sender, receiver) = mpsc::channel();
+                write_parts(&dying.store, id, 3, Box::new(move |it| sender.send(it).unwrap()));
+                receiver.recv().unwrap().unwrap();
+                expected.push(id);
+            }
+            let (dir, io) = dying.die(Loss::Unsynced);
+            let store = open(dir.path(), options(&io));
+            assert_eq!(whole_transactions(&store), expected);
+            dying = Dying { dir, store, io };
+        }
+    });
+}
+
+#[test]
+fn a_commit_seen_by_a_recovery_is_there_after_the_next_one() {
+    let dying = Dying::new(log_only);
+    write(&dying.store, b"a", b"1");
+    dying.io.pause_syncs();
+    let mut tx = dying.store.transaction();
+    tx.set(b"b", b"2").unwrap();
+    tx.commit(Box::new(|_| {}));
+    while dying.io.sync_waiting() == 0 {
+        std::thread::yield_now();
+    }
+    // The process dies, not the machine: what was written and not flushed can be read.
+    let (dir, io) = dying.die(Loss::Nothing);
+    let store = open(dir.path(), log_only(&io));
+    assert_eq!(read(&store, b"b"), Some(b"2".to_vec()));
+    write(&store, b"c", b"3");
+    let (dir, io) = Dying { dir, store, io }.die(Loss::Unsynced);
+    let store = open(dir.path(), log_only(&io));
+    assert_eq!(
+        [read(&store, b"b"), read(&store, b"c")],
+        [Some(b"2".to_vec()), Some(b"3".to_vec())]
+    );
+}
+
+#[test]
 fn a_damaged_frame_that_was_durable_stops_the_start() {
     // A byte of the first frame's payload, and one of its log id.
     for offset in [32 + 60, 32 + 8] {

@@ -33,6 +33,14 @@ pub(crate) struct LogFile {
     file: PreallocatedFile,
 }
 
+impl LogFile {
+    /// A file that an earlier run left.
+    pub(super) fn open(options: &Options, path: &Path, id: u64) -> io::Result<Self> {
+        let file = PreallocatedFile::open(&*options.io, path, options.log_reserve_bytes)?;
+        Ok(Self { id, file })
+    }
+}
+
 impl LogFiles {
     pub(crate) fn new(options: &Options, dir: PathBuf, store_id: u64, next_id: u64) -> Self {
         Self {

@@ -11,4 +11,4 @@ mod recovery;
 
 pub(crate) use files::{LogFile, LogFiles, LogWriter};
 pub(crate) use frame::GroupEncoder;
-pub(crate) use recovery::recover;
+pub(crate) use recovery::{Recovered, recover};

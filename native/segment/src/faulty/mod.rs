@@ -160,7 +160,10 @@ impl FaultyIo {
                 disk.lose(&mut |count| below(&state, count + 1), &mut || below(&state, 2) == 1);
             }
         }
-        disk.settle();
+        // What a process wrote and did not sync is still at risk when only the process died.
+        if loss != Loss::Nothing {
+            disk.settle();
+        }
         FaultyIo { shared: Arc::new(Shared { disk: Mutex::new(disk), ..Shared::default() }) }
     }
 }
