@@ -116,5 +116,6 @@ impl Applier {
         let generation = self.shared.layers.read().generation;
         self.shared.readers.sweep(generation);
         self.shared.history.sweep(self.shared.options.history_bytes);
+        self.shared.free_discarded();
     }
 }

@@ -131,9 +131,10 @@ pub(crate) struct Committer {
 impl Committer {
     pub(crate) fn new(shared: Arc<Shared>, last_frame: u64) -> Self {
         let opened_at = shared.newest_version();
+        let recent = RecentWrites::new(shared.options.conflict_bytes);
         Self {
             shared,
-            recent: RecentWrites::default(),
+            recent,
             log: LogWriter::new(last_frame),
             group: GroupEncoder::default(),
             admitted: Vec::new(),
@@ -212,7 +213,7 @@ impl Committer {
             return;
         }
         self.shared.publish(version);
-        self.recent.sweep(version);
+        self.shared.discard(self.recent.sweep(version));
         self.shared.watches.notify(&self.touched, || Snapshot::newest(&self.shared));
         for (version, request) in waiting {
             request.succeed(Committed { version }, |watches| self.shared.activate_watches(watches));
@@ -274,7 +275,9 @@ impl Committer {
         if request.read_conflicts.is_empty() {
             return Ok(());
         }
-        if read_version < self.opened_at || self.shared.clock.now() - read_version > VERSION_WINDOW
+        if read_version < self.opened_at
+            || self.shared.clock.now() - read_version > VERSION_WINDOW
+            || self.recent.has_forgotten(read_version)
         {
             return Err(Error::new(code::TRANSACTION_TOO_OLD));
         }

@@ -18,23 +18,29 @@ use crate::keys::{Key, KeyRange, VERSION_WINDOW};
 /// Versions of an epoch.
 const EPOCH: i64 = VERSION_WINDOW / 8;
 
-/// Entries of forgotten epochs freed per inserted range: all at once would delay a group.
-const FREE_FACTOR: usize = 2;
+/// An epoch ends early when it holds this part of the memory that all may hold.
+const EPOCH_SHARE: usize = 8;
+
+/// Bytes that an entry costs beside its key, roughly.
+const ENTRY_OVERHEAD: usize = 80;
 
 /// See the module's header.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RecentWrites {
     epochs: VecDeque<Epoch>,
-    /// Forgotten, to be freed.
-    doomed: Vec<BTreeMap<Key, i64>>,
-    inserted: usize,
+    /// Memory that all epochs may hold, roughly, in bytes.
+    limit: usize,
+    /// The last version that was forgotten although reads may be as old: conflicts with writes up
+    /// to it are not known any more.
+    forgotten: i64,
 }
 
 /// What was written in a span of versions.
 #[derive(Debug)]
-struct Epoch {
+pub(crate) struct Epoch {
     first: i64,
     last: i64,
+    bytes: usize,
     points: BTreeMap<Key, i64>,
     /// A boundary's version holds up to the next boundary. Before the first one nothing was
     /// written; 0 stands for that, too.
@@ -42,6 +48,16 @@ struct Epoch {
 }
 
 impl RecentWrites {
+    /// Knows of no writes; is to hold up to `limit` bytes, roughly.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { epochs: VecDeque::new(), limit, forgotten: 0 }
+    }
+
+    /// True when what was written after `version` is not known any more.
+    pub(crate) fn has_forgotten(&self, version: i64) -> bool {
+        version < self.forgotten
+    }
+
     /// True when a part of the range was written after `version`.
     pub(crate) fn changed_since(&self, range: KeyRange<'_>, version: i64) -> bool {
         let later = self.epochs.iter().rev().take_while(|epoch| epoch.last > version);
@@ -50,9 +66,15 @@ impl RecentWrites {
 
     /// Notes that the range was written at `version`.
     pub(crate) fn insert(&mut self, range: KeyRange<'_>, version: i64) {
-        self.inserted += 1;
+        let full = self.limit / EPOCH_SHARE;
         match self.epochs.back_mut() {
-            Some(epoch) if version - epoch.first < EPOCH => epoch.insert(range, version),
+            // The ranges of one version stay together.
+            Some(epoch)
+                if epoch.last == version
+                    || (version - epoch.first < EPOCH && epoch.bytes < full) =>
+            {
+                epoch.insert(range, version);
+            }
             _ => {
                 let mut epoch = Epoch::new(version);
                 epoch.insert(range, version);
@@ -61,32 +83,29 @@ impl RecentWrites {
         }
     }
 
-    /// Forgets the epochs that nobody can conflict with any more, and frees some of what was
-    /// forgotten, in proportion to what was inserted since the last call.
-    pub(crate) fn sweep(&mut self, newest: i64) {
+    /// Forgets the epochs that nobody can conflict with any more, and the oldest while all hold
+    /// more than they may. Returns them: freeing them takes a while.
+    pub(crate) fn sweep(&mut self, newest: i64) -> Vec<Epoch> {
         // One epoch more than the window, because versions may run ahead of the clock for a while.
         let oldest = newest - VERSION_WINDOW - EPOCH;
-        while self.epochs.front().is_some_and(|epoch| epoch.last <= oldest)
-            && let Some(epoch) = self.epochs.pop_front()
+        let mut held: usize = self.epochs.iter().map(|epoch| epoch.bytes).sum();
+        let mut gone = Vec::new();
+        while let Some(epoch) = self.epochs.front()
+            && (epoch.last <= oldest || (held > self.limit && self.epochs.len() > 1))
         {
-            self.doomed.push(epoch.points);
-            self.doomed.push(epoch.steps);
-        }
-        let mut budget = std::mem::take(&mut self.inserted) * FREE_FACTOR + 16;
-        while budget > 0
-            && let Some(map) = self.doomed.last_mut()
-        {
-            if map.pop_first().is_none() {
-                self.doomed.pop();
+            held -= epoch.bytes;
+            if epoch.last > oldest {
+                self.forgotten = epoch.last;
             }
-            budget -= 1;
+            gone.extend(self.epochs.pop_front());
         }
+        gone
     }
 }
 
 impl Epoch {
     fn new(first: i64) -> Self {
-        Self { first, last: first, points: BTreeMap::new(), steps: BTreeMap::new() }
+        Self { first, last: first, bytes: 0, points: BTreeMap::new(), steps: BTreeMap::new() }
     }
 
     fn changed_since(&self, range: KeyRange<'_>, version: i64) -> bool {
@@ -117,8 +136,15 @@ impl Epoch {
     fn insert(&mut self, range: KeyRange<'_>, version: i64) {
         self.last = version;
         match range {
-            KeyRange::Single(key) => drop(self.points.insert(key.into(), version)),
-            KeyRange::Span(begin, end) => self.insert_span(begin, end, version),
+            KeyRange::Single(key) => {
+                if self.points.insert(key.into(), version).is_none() {
+                    self.bytes += key.len() + ENTRY_OVERHEAD;
+                }
+            }
+            KeyRange::Span(begin, end) => {
+                self.bytes += begin.len() + end.len() + 2 * ENTRY_OVERHEAD;
+                self.insert_span(begin, end, version);
+            }
         }
     }
 
@@ -147,7 +173,7 @@ mod tests {
 
     #[test]
     fn finds_writes_after_a_version_and_only_there() {
-        let mut recent = RecentWrites::default();
+        let mut recent = RecentWrites::new(1 << 20);
         recent.insert(KeyRange::Single(b"b"), 10);
         recent.insert(span(b"d", b"f"), 20);
         assert!(recent.changed_since(KeyRange::Single(b"b"), 9));
@@ -161,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_later_write_leaves_the_rest_of_an_earlier_range() {
-        let mut recent = RecentWrites::default();
+        let mut recent = RecentWrites::new(1 << 20);
         recent.insert(span(b"a", b"z"), 10);
         recent.insert(span(b"f", b"h"), 20);
         assert!(!recent.changed_since(span(b"a", b"f"), 10));
@@ -171,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_write_is_found_from_every_epoch_of_the_window() {
-        let mut recent = RecentWrites::default();
+        let mut recent = RecentWrites::new(1 << 20);
         let versions: Vec<i64> = (0..16).map(|number| 10 + number * VERSION_WINDOW / 16).collect();
         for (key, version) in (0_u8..).zip(&versions) {
             recent.insert(KeyRange::Single(&[b'k', key]), *version);
@@ -190,16 +216,32 @@ mod tests {
 
     #[test]
     fn sweeping_forgets_what_is_older_than_the_window() {
-        let mut recent = RecentWrites::default();
+        let mut recent = RecentWrites::new(1 << 20);
         for key in 0..100_u8 {
             recent.insert(KeyRange::Single(&[key]), 10);
         }
         recent.insert(KeyRange::Single(b"\xf0"), 10 + VERSION_WINDOW + EPOCH);
-        for _ in 0..50 {
-            recent.sweep(11 + VERSION_WINDOW + EPOCH);
-        }
-        assert_eq!((recent.epochs.len(), recent.doomed.len()), (1, 0));
+        assert_eq!(recent.sweep(11 + VERSION_WINDOW + EPOCH).len(), 1);
         assert!(recent.changed_since(KeyRange::Single(b"\xf0"), 11));
         assert!(!recent.changed_since(KeyRange::Single(b"\x01"), 9));
+        assert!(!recent.has_forgotten(10));
+    }
+
+    #[test]
+    fn too_many_writes_are_forgotten_early_and_that_is_known() {
+        const LIMIT: usize = 64 << 10;
+        let mut recent = RecentWrites::new(LIMIT);
+        for version in 1..=10_000_i64 {
+            recent.insert(KeyRange::Single(&version.to_be_bytes()), version);
+            recent.sweep(version);
+            let held: usize = recent.epochs.iter().map(|epoch| epoch.bytes).sum();
+            assert!(held <= LIMIT, "{held}");
+        }
+        let known = recent.forgotten;
+        assert!((5_000..10_000).contains(&known), "{known}");
+        assert!(recent.has_forgotten(known - 1) && !recent.has_forgotten(known));
+        for version in known + 1..=10_000 {
+            assert!(recent.changed_since(KeyRange::Single(&version.to_be_bytes()), version - 1));
+        }
     }
 }

@@ -21,6 +21,9 @@ pub struct Options {
     /// Commits that are in the tree already are kept in memory for reads at an earlier version, up
     /// to this many bytes; older reads than these allow answer 1007, as do all after 5 s.
     pub history_bytes: usize,
+    /// Memory for the keys that were written lately, roughly, in bytes: when they need more, commits
+    /// that read at an earlier version than what is left are too old.
+    pub conflict_bytes: usize,
     /// Address space reserved for the tree, in bytes: the most it can ever grow to.
     pub map_bytes: usize,
     /// How long an owner of the store that neither answers nor goes away is waited for at open: one
@@ -40,6 +43,7 @@ impl Default for Options {
             overlay_bytes: 32 << 20,
             overlay_age: Duration::from_secs(5),
             history_bytes: 256 << 20,
+            conflict_bytes: 128 << 20,
             map_bytes: 1 << 40,
             owner_patience: Duration::from_secs(10),
             io: Arc::new(RealIo),

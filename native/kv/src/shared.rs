@@ -1,7 +1,7 @@
 //! What the transactions, the committer, the applier and the server of one owned store share.
 //!
 //! Lock order: watches, layers, overlays (active before frozen), readers. The queue, the versions,
-//! the history and the applier's work are leaves.
+//! the history, the applier's work and what is discarded are leaves.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use crate::applier::{Job, Work};
 use crate::clock::Clock;
 use crate::committer::CommitRequest;
+use crate::conflicts::Epoch;
 use crate::error::{Error, Result, code};
 use crate::keys::VERSION_WINDOW;
 use crate::log::LogFiles;
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) queue_changed: Condvar,
     pub(crate) work: Mutex<Work>,
     pub(crate) work_changed: Condvar,
+    /// To be freed by the applier, because that takes a while.
+    discarded: Mutex<Vec<Epoch>>,
     /// The last version of the owners before this one: earlier ones cannot be read any more.
     pub(crate) recovered_version: i64,
     /// Tells this owner's versions from those of earlier ones.
@@ -88,6 +91,7 @@ impl Shared {
             queue_changed: Condvar::new(),
             work: Mutex::default(),
             work_changed: Condvar::new(),
+            discarded: Mutex::default(),
             recovered_version: last_version,
             reign: new_reign(),
             visible: AtomicI64::new(version),
@@ -163,6 +167,19 @@ impl Shared {
         if !watches.is_empty() {
             self.watches.activate(watches, || Snapshot::newest(self));
         }
+    }
+
+    /// Takes what the committer has no use for any more.
+    pub(crate) fn discard(&self, epochs: Vec<Epoch>) {
+        if !epochs.is_empty() {
+            self.discarded.lock().extend(epochs);
+        }
+    }
+
+    /// Frees what was discarded.
+    pub(crate) fn free_discarded(&self) {
+        let discarded = std::mem::take(&mut *self.discarded.lock());
+        drop(discarded);
     }
 
     /// Ends all commits: the disk can no longer be trusted.

@@ -152,3 +152,21 @@ fn earlier_versions_can_be_read_for_as_long_as_memory_allows() {
     assert_eq!(refused, code::TRANSACTION_TOO_OLD);
     assert!(age < VERSION_WINDOW / 2, "refused after {age} us only");
 }
+
+#[test]
+fn conflicts_are_known_for_as_long_as_memory_allows() {
+    let commit_after_many = |options: Options| {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), options);
+        let mut tx = store.transaction();
+        tx.get(b"read", false).unwrap();
+        tx.set(b"written", b"").unwrap();
+        for number in 0..200_u32 {
+            run(&store, |tx| tx.set(&number.to_be_bytes(), b"").unwrap());
+        }
+        commit(&mut tx).map(drop).map_err(|error| error.code)
+    };
+    assert_eq!(commit_after_many(small()), Ok(()));
+    let forgetful = Options { conflict_bytes: 8 << 10, ..small() };
+    assert_eq!(commit_after_many(forgetful), Err(code::TRANSACTION_TOO_OLD));
+}
