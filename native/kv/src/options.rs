@@ -21,8 +21,8 @@ pub struct Options {
     /// Commits that are in the tree already are kept in memory for reads at an earlier version, up
     /// to this many bytes; older reads than these allow answer 1007, as do all after 5 s.
     pub history_bytes: usize,
-    /// Memory for the keys that were written lately, roughly, in bytes: when they need more, commits
-    /// that read at an earlier version than what is left are too old.
+    /// Memory for the keys that were written lately, roughly, in bytes. When they need more,
+    /// commits that read at an earlier version than what is left are too old.
     pub conflict_bytes: usize,
     /// Address space reserved for the tree, in bytes: the most it can ever grow to.
     pub map_bytes: usize,
