@@ -244,4 +244,52 @@ mod tests {
             assert!(recent.changed_since(KeyRange::Single(&version.to_be_bytes()), version - 1));
         }
     }
+
+    /// Every key of up to three letters.
+    fn any_key(random: &mut impl FnMut(usize) -> usize) -> Key {
+        (0..random(4)).map(|_| b"abc"[random(3)]).collect()
+    }
+
+    #[test]
+    fn random_writes_are_found_exactly() {
+        let mut state = 7_u64;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as usize % below
+        };
+        for _ in 0..2_000 {
+            let mut recent = RecentWrites::new(1 << 20);
+            let mut written: Vec<(Key, Key, i64)> = Vec::new();
+            for version in 1..12_i64 {
+                let key = any_key(&mut random);
+                let after = crate::keys::key_after(&key).into_boxed_slice();
+                let other = any_key(&mut random);
+                let (begin, end, range) = match random(3) {
+                    0 => (key.clone(), after, KeyRange::Single(&key)),
+                    1 => (key.clone(), after.clone(), span(&key, &after)),
+                    _ if key < other => (key.clone(), other.clone(), span(&key, &other)),
+                    _ => continue,
+                };
+                recent.insert(range, version * EPOCH / 3);
+                written.push((begin, end, version * EPOCH / 3));
+            }
+            for _ in 0..20 {
+                let (key, other) = (any_key(&mut random), any_key(&mut random));
+                let version = random(12) as i64 * EPOCH / 3;
+                let later = |begin: &[u8], end: &[u8]| {
+                    let hit = |(from, to, at): &(Key, Key, i64)| {
+                        *at > version && **from < *end && *begin < **to
+                    };
+                    written.iter().any(hit)
+                };
+                let after = crate::keys::key_after(&key);
+                let single = recent.changed_since(KeyRange::Single(&key), version);
+                assert_eq!(single, later(&key, &after), "{key:?} {version} {written:?}");
+                if key < other {
+                    let found = recent.changed_since(span(&key, &other), version);
+                    assert_eq!(found, later(&key, &other), "{key:?} {other:?} {written:?}");
+                }
+            }
+        }
+    }
 }

@@ -179,7 +179,8 @@ test('a retried insert appends its bodies once and keeps its ids', async () => {
     await member.documents.insert(tx, bucket, insertion)
     if (++attempts > 2) return
     const key = primaryKey(bucket.data, insertion.prepare().ids.subarray(0, 12))
-    await member.store.transact(other => other.addWriteConflictRange(key, Buffer.of(0xfe)))
+    const behind = Buffer.concat([key, Buffer.of(0)])
+    await member.store.transact(other => other.addWriteConflictRange(key, behind))
   })
   assert.is(attempts, 3)
   assert.is(writtenBytes() - before, insertion.prepare().bodies.length)
