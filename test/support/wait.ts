@@ -18,6 +18,20 @@ export async function until(
   }
 }
 
+/** What a promise resolves to that, like a watch's, does not keep the process alive by itself.
+ *  @throws Error after 10 s */
+export async function kept<T>(promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('timed out waiting for a promise')), LIMIT_MS)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 /** Resolves once no process has this id. */
 export function isGone(pid: number): Promise<void> {
   return until(`process ${pid} is gone`, () => {

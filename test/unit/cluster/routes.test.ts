@@ -7,7 +7,7 @@ import { RouteTable } from '../../../ts/cluster/routes.js'
 import { openClusterDirectory } from '../../../ts/store/directory.js'
 import type { Store } from '../../../ts/store/store.js'
 import { openTestStore, type TestStore } from '../../support/store.js'
-import { until } from '../../support/wait.js'
+import { kept, until } from '../../support/wait.js'
 
 const SELF = 'a'.repeat(40)
 
@@ -137,7 +137,7 @@ test('two tables on one store follow each change', async () => {
     })
   }
   for (const routes of tables) await routes.stop()
-  await Promise.all(watching)
+  await kept(Promise.all(watching))
 })
 
 test('a table that stops at once leaves nothing behind', async () => {
@@ -146,7 +146,7 @@ test('a table that stops at once leaves nothing behind', async () => {
     const routes = table()
     const watching = routes.watch()
     await routes.stop()
-    await watching
+    await kept(watching)
   }
   assert.is(store.openTransactionCount, before)
 })

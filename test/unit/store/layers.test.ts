@@ -3,6 +3,7 @@ import type { Transaction } from 'foundationdb'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openClientArea } from '../../support/client-area.js'
+import { kept } from '../../support/wait.js'
 
 class FdbError extends Error {
   readonly code: number
@@ -297,11 +298,11 @@ test('watches through get, set and clear', async () => {
   const got = await db.getAndWatch('watch')
   assert.is(String(got.value), 'a')
   const set = await db.setAndWatch('watch', 'b')
-  assert.is(await got.promise, true)
+  assert.is(await kept(got.promise), true)
   const cleared = await db.clearAndWatch('watch')
-  assert.is(await set.promise, true)
+  assert.is(await kept(set.promise), true)
   await db.set('watch', 'c')
-  assert.is(await cleared.promise, true)
+  assert.is(await kept(cleared.promise), true)
 })
 
 test('a watch of a run that is retried ends, the last one stays', async () => {
@@ -314,9 +315,9 @@ test('a watch of a run that is retried ends, the last one stays', async () => {
     tn.set('elsewhere', 'x')
   })
   assert.is(watches.length, 2)
-  assert.is(await watches[0]!.promise, false)
+  assert.is(await kept(watches[0]!.promise), false)
   await db.set('rewatched', 'c')
-  assert.is(await watches[1]!.promise, true)
+  assert.is(await kept(watches[1]!.promise), true)
 })
 
 test.run()

@@ -7,6 +7,7 @@ import { Store } from '../../../ts/store/store.js'
 import { type StoreError, storeError } from '../../../ts/store/store-error.js'
 import { MutationType } from '../../../ts/store/types.js'
 import { openTestStore, type TestStore } from '../../support/store.js'
+import { kept } from '../../support/wait.js'
 
 let opened: TestStore
 let store: Store
@@ -136,7 +137,7 @@ test('ends a watch that is cancelled', async () => {
   watch.cancel()
   watch.cancel()
   try {
-    await watch.promise
+    await kept(watch.promise)
     assert.unreachable()
   } catch (thrown) {
     assert.is((thrown as StoreError).code, 1101)
