@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use kronotop_kv::error::code;
 use kronotop_kv::{Committed, Error, Faults, Options, Result, Store, Transaction};
-use support::{Random, commit, for_seeds, open, range, read, small};
+use support::{Random, commit, for_seeds, open, range, read, rounds, small};
 
 const COUNTER: &[u8] = b"\x01counter";
 const MARKERS: (&[u8], &[u8]) = (b"m", b"n");
@@ -89,7 +89,7 @@ fn work(store: &Store, worker: usize, attempts: usize) -> Told {
 
 #[test]
 fn answers_are_true_and_history_is_serial() {
-    for_seeds(4, |seed| {
+    for_seeds(rounds(4, 160), |seed| {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path(), with(troubled(seed)));
         let told: Vec<Told> = thread::scope(|scope| {
@@ -127,7 +127,7 @@ fn check(store: &Store, told: &[Told]) {
 
 #[test]
 fn a_retry_loop_arrives() {
-    for_seeds(2, |seed| {
+    for_seeds(rounds(2, 80), |seed| {
         let dir = tempfile::tempdir().unwrap();
         // Each of them is certain not to be applied, so that repeating is safe.
         let faults = Faults { unknown_result: 0.0, not_committed: 0.4, ..troubled(seed) };

@@ -19,7 +19,7 @@ use kronotop_kv::error::code;
 use kronotop_kv::{Error, Options, Store};
 use kronotop_segment::Io;
 use kronotop_segment::faulty::{FaultyIo, Loss};
-use support::{Random, commit, for_seeds, open, range, read, small, write};
+use support::{Random, commit, for_seeds, open, range, read, rounds, small, write};
 
 /// Commits are in the log only: nothing moves to the tree.
 fn log_only(io: &FaultyIo) -> Options {
@@ -85,7 +85,7 @@ fn whole_transactions(store: &Store) -> Vec<u32> {
 
 #[test]
 fn keeps_what_was_acknowledged_and_drops_a_torn_tail() {
-    for_seeds(30, |seed| {
+    for_seeds(rounds(30, 1200), |seed| {
         let mut random = Random::new(seed);
         let dying = Dying::new(log_only);
         let (sender, receiver) = mpsc::channel();
@@ -114,7 +114,7 @@ fn keeps_what_was_acknowledged_and_drops_a_torn_tail() {
 
 #[test]
 fn commits_in_several_log_files_and_partly_in_the_tree_are_all_found() {
-    for_seeds(10, |seed| {
+    for_seeds(rounds(10, 400), |seed| {
         let mut random = Random::new(seed);
         // Small files and overlays, and no apply by age: the last commits stay in the log.
         let options =
@@ -137,7 +137,7 @@ fn commits_in_several_log_files_and_partly_in_the_tree_are_all_found() {
 
 #[test]
 fn what_was_recovered_survives_the_next_power_loss() {
-    for_seeds(20, |seed| {
+    for_seeds(rounds(20, 800), |seed| {
         let mut random = Random::new(seed);
         // Now and then recovery itself has to move commits to the tree.
         let overlay_bytes = if random.chance(2) { 1 << 30 } else { 300 };

@@ -26,7 +26,7 @@ use kronotop_kv::{
 };
 use kronotop_segment::faulty::FaultyIo;
 use state::{Answer, END, Map, Op, Pair, Ranges, Read, after, meet, minus, replay, short};
-use support::{Random, commit, for_seeds, open, range, small};
+use support::{Random, commit, for_seeds, open, range, rounds, small};
 
 const KEY_LIMIT: usize = 10_000;
 
@@ -479,7 +479,7 @@ impl Open {
 fn random_transactions_behave_like_the_model() {
     let conflicts = std::cell::Cell::new(0);
     let commits = std::cell::Cell::new(0);
-    for_seeds(30, |seed| {
+    for_seeds(rounds(30, 1200), |seed| {
         let dir = tempfile::tempdir().unwrap();
         let mut model = Model::new(dir.path(), seed);
         for step in 0..500 {

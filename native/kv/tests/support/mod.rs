@@ -33,11 +33,7 @@ impl Random {
     }
 }
 
-/// How many times as many seeds the long run takes.
-const LONG: u64 = 40;
-
-/// Runs a property for some seeds (`ROUNDS=n`: n times as many) or the one in `SEED`; names the
-/// seed that fails.
+/// Runs a property for some seeds, or the one in `SEED`; names the seed that fails.
 pub fn for_seeds(count: u64, property: impl Fn(u64)) {
     struct Named(u64);
     impl Drop for Named {
@@ -48,9 +44,6 @@ pub fn for_seeds(count: u64, property: impl Fn(u64)) {
         }
     }
     let wanted = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
-    let is_long = std::env::var("KRONOTOP_TEST_LONG").is_ok_and(|value| value == "1");
-    let count = count * rounds.unwrap_or(if is_long { LONG } else { 1 });
     let base = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let first = wanted.unwrap_or(base.as_nanos() as u64);
     println!("seeds from {first} on");
