@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use kronotop_kv::error::code;
 use kronotop_kv::{MutationType, Options, Store, Transaction, VERSION_WINDOW};
+use kronotop_powerloss::Random;
 use kronotop_segment::faulty::FaultyIo;
-use support::{Random, commit, open, range, small};
+use support::{commit, open, range, small};
 
 /// Runs `body` in a transaction until it commits.
 fn run(store: &Store, mut body: impl FnMut(&mut Transaction)) {

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use kronotop_kv::error::code;
 use kronotop_kv::{Committed, Error, Faults, Options, Result, Store, Transaction};
-use support::{Random, commit, for_seeds, open, range, read, rounds, small};
+use kronotop_powerloss::Random;
+use support::{commit, for_seeds, open, range, read, rounds, small};
 
 const COUNTER: &[u8] = b"\x01counter";
 const MARKERS: (&[u8], &[u8]) = (b"m", b"n");

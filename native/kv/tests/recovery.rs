@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use kronotop_kv::error::code;
 use kronotop_kv::{Error, Options, Store};
+use kronotop_powerloss::Random;
 use kronotop_segment::Io;
 use kronotop_segment::faulty::{FaultyIo, Loss};
-use support::{Random, commit, for_seeds, open, range, read, rounds, small, write};
+use support::{commit, for_seeds, open, range, read, rounds, small, write};
 
 /// Commits are in the log only: nothing moves to the tree.
 fn log_only(io: &FaultyIo) -> Options {

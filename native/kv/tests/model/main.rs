@@ -24,9 +24,10 @@ use kronotop_kv::{
     ConflictKind, Error, KeySelector, MutationType, Options, RangeOptions, Store, StreamingMode,
     Transaction, option_code,
 };
+use kronotop_powerloss::Random;
 use kronotop_segment::faulty::FaultyIo;
 use state::{Answer, END, Map, Op, Pair, Ranges, Read, after, meet, minus, replay, short};
-use support::{Random, commit, for_seeds, open, range, rounds, small};
+use support::{commit, for_seeds, open, range, rounds, small};
 
 const KEY_LIMIT: usize = 10_000;
 

@@ -7,32 +7,6 @@ use std::time::Duration;
 
 use kronotop_kv::{Committed, KeySelector, Options, RangeOptions, Result, Store, Transaction};
 
-/// A generator of test input that a seed replays (splitmix64).
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `bound`.
-    pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    pub fn chance(&mut self, one_in: usize) -> bool {
-        self.below(one_in) == 0
-    }
-}
-
 /// Runs a property for some seeds, or the one in `SEED`; names the seed that fails.
 pub fn for_seeds(count: u64, property: impl Fn(u64)) {
     struct Named(u64);

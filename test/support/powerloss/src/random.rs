@@ -27,4 +27,9 @@ impl Random {
     pub fn percent(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
+
+    /// True once in so many times.
+    pub fn chance(&mut self, one_in: usize) -> bool {
+        self.below(one_in) == 0
+    }
 }
