@@ -66,6 +66,9 @@ interface Described {
   flags?: readonly CommandFlag[]
   /** Prefixes of the errors it may answer, besides `ERR`. */
   errors?: readonly string[]
+  /** Requests of its reference page, one a line as they are typed into redis-cli; the page shows
+   *  what a fresh server answers. */
+  example?: readonly string[]
 }
 
 /** A subcommand that runs. `run` returns plain data of the type that `reply` asks for. */
@@ -153,6 +156,7 @@ export class Command {
   readonly summary: string
   readonly complexity: string | undefined
   readonly errors: readonly string[]
+  readonly example: readonly string[]
   readonly flags: ReadonlySet<CommandFlag>
   /** The number of words of its name: arguments begin at this word. */
   readonly depth: number
@@ -187,6 +191,7 @@ export class Command {
     this.summary = described.summary
     this.complexity = described.complexity
     this.errors = described.errors ?? []
+    this.example = described.example ?? []
     this.flags = new Set([...(parent?.flags ?? []), ...(described.flags ?? [])])
     this.depth = parent === undefined ? 1 : parent.depth + 1
     this.params = leaf?.params ?? []

@@ -15,6 +15,7 @@ export const zset = command({
   flags: ['write', 'fast'],
   errors: [...ZMAP_ERRORS, 'KEY_TOO_LARGE', 'VALUE_TOO_LARGE', 'TRANSACTION_TOO_LARGE'],
   reply: ok,
+  example: ['ZSET stock:7 3', 'ZGET stock:7'],
   run: (ctx, { key, value }) => withZmap(ctx, (tx, prefix) => tx.set(zmapKey(prefix, key), value)),
 })
 
