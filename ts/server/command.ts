@@ -69,6 +69,8 @@ interface Described {
   /** Requests of its reference page, one a line as they are typed into redis-cli; the page shows
    *  what a fresh server answers. */
   example?: readonly string[]
+  /** What its reference page says of limits and choices besides, a sentence or two each. */
+  notes?: readonly string[]
 }
 
 /** A subcommand that runs. `run` returns plain data of the type that `reply` asks for. */
@@ -157,6 +159,7 @@ export class Command {
   readonly complexity: string | undefined
   readonly errors: readonly string[]
   readonly example: readonly string[]
+  readonly notes: readonly string[]
   readonly flags: ReadonlySet<CommandFlag>
   /** The number of words of its name: arguments begin at this word. */
   readonly depth: number
@@ -192,6 +195,7 @@ export class Command {
     this.complexity = described.complexity
     this.errors = described.errors ?? []
     this.example = described.example ?? []
+    this.notes = described.notes ?? []
     this.flags = new Set([...(parent?.flags ?? []), ...(described.flags ?? [])])
     this.depth = parent === undefined ? 1 : parent.depth + 1
     this.params = leaf?.params ?? []

@@ -71,10 +71,13 @@ function exactly(words: readonly string[], count: number): readonly string[] {
 
 const initializeCluster = subcommand({
   name: 'INITIALIZE-CLUSTER',
+  complexity: 'O(N) with N the number of shards',
   summary: 'Creates the layout of the cluster in the store, once.',
   flags: ['uninitialized'],
   args: [options('ignored', '')],
   reply: ok,
+  example: ['KR.ADMIN INITIALIZE-CLUSTER'],
+  notes: ['A member with `cluster.auto_bootstrap` has done it by itself.'],
   run: ctx => {
     const { bucket, redis } = ctx.services.config
     if (bucket.shards < 1) throw err('bucket.shards must be greater than 0')
@@ -88,9 +91,11 @@ const initializeCluster = subcommand({
 
 const describeThisMember = subcommand({
   name: 'DESCRIBE-MEMBER',
+  complexity: 'O(N) with N the number of members and shards',
   summary: 'Describes the member that answers.',
   args: [rest(text('surplus'), { min: 0, syntax: '' })],
   reply: identifiedMember,
+  example: ['KR.ADMIN DESCRIBE-MEMBER'],
   run: async (ctx, { surplus }) => {
     exactly(surplus, 0)
     const { memberId } = ctx.services.cluster
@@ -108,9 +113,11 @@ const clusterWithRedis = map({ ...clusterFields, redis: mapOf(integer, shard) })
 
 const describeCluster = subcommand({
   name: 'DESCRIBE-CLUSTER',
+  complexity: 'O(N) with N the number of members and shards',
   summary: 'Describes the cluster with all its shards.',
   args: [options('ignored', '')],
   reply: oneOf(cluster, clusterWithRedis),
+  example: ['KR.ADMIN DESCRIBE-CLUSTER'],
   run: async ctx => {
     const topology = await freshTopology(ctx)
     const described = {
@@ -125,9 +132,11 @@ const describeCluster = subcommand({
 
 const describeOneShard = subcommand({
   name: 'DESCRIBE-SHARD',
+  complexity: 'O(N) with N the number of members and shards',
   summary: 'Describes one shard.',
   args: [rest(text('words'), { min: 0, syntax: 'kind id' })],
   reply: shard,
+  example: ['KR.ADMIN DESCRIBE-SHARD BUCKET 0'],
   run: async (ctx, { words }) => {
     const [kindWord = '', idWord = ''] = exactly(words, 2)
     const kind = parseShardKind(kindWord)
@@ -141,9 +150,11 @@ const describeOneShard = subcommand({
 
 const listMembers = subcommand({
   name: 'LIST-MEMBERS',
+  complexity: 'O(N) with N the number of members and shards',
   summary: 'Lists all registered members, ascending by process id.',
   args: [options('ignored', '')],
   reply: mapOf(bulk, member),
+  example: ['KR.ADMIN LIST-MEMBERS'],
   run: async ctx => {
     const topology = await freshTopology(ctx)
     const records = [...topology.members.values()]
@@ -156,9 +167,14 @@ const listMembers = subcommand({
 
 const setShardStatus = subcommand({
   name: 'SET-SHARD-STATUS',
+  complexity: 'O(N) with N the number of shards',
   summary: 'Sets the status of one shard, or of all shards of a kind.',
   args: [rest(text('words'), { min: 0, syntax: 'kind id|* READWRITE|READONLY|INOPERABLE' })],
   reply: ok,
+  example: [
+    'KR.ADMIN SET-SHARD-STATUS BUCKET 0 READONLY',
+    'KR.ADMIN SET-SHARD-STATUS BUCKET * READWRITE',
+  ],
   run: (ctx, { words }) => {
     const [kind = '', id = '', status = ''] = exactly(words, 3)
     return ctx.services.cluster.administration.setShardStatus(
@@ -171,9 +187,11 @@ const setShardStatus = subcommand({
 
 const route = subcommand({
   name: 'ROUTE',
+  complexity: 'O(N) with N the number of shards',
   summary: 'Assigns the primary of one shard, or of all shards of a kind.',
   args: [rest(text('words'), { min: 0, syntax: 'SET PRIMARY kind id|* member' })],
   reply: ok,
+  example: ['KR.ADMIN ROUTE SET PRIMARY BUCKET 0 nobody'],
   run: (ctx, { words }) => {
     const [operation = '', role = '', kind = '', id = '', memberId = ''] = exactly(words, 5)
     if (operation.toUpperCase() === 'UNSET' && role.toUpperCase() === 'PRIMARY') {

@@ -6,15 +6,18 @@ import { command, options, rest, subcommand, text } from '../../server/command.j
 
 const list = subcommand({
   name: 'LIST',
+  complexity: 'O(N) with N the number of volumes',
   summary: 'Lists the volumes that are open on this member.',
   flags: ['uninitialized'],
   args: [options('ignored', '')],
   reply: array(bulk),
+  example: ['VOLUME.ADMIN LIST'],
   run: ctx => ctx.services.volumes.names(),
 })
 
 const describe = subcommand({
   name: 'DESCRIBE',
+  complexity: 'O(N) with N the number of segments',
   summary: 'Describes one volume and its segments.',
   args: [rest(text('words'), { min: 0, syntax: 'volume' })],
   reply: map({
@@ -33,6 +36,7 @@ const describe = subcommand({
       }),
     ),
   }),
+  example: ['VOLUME.ADMIN DESCRIBE bucket-shard-0'],
   run: async (ctx, { words }) => {
     const [name] = words
     if (name === undefined || words.length > 1) throw err('invalid number of parameters')

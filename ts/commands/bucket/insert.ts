@@ -5,6 +5,7 @@ import { openBucket } from '../../query/buckets.js'
 import { Insertion } from '../../query/documents.js'
 import { array, bulk, PackedBulks } from '../../resp/reply.js'
 import { bytes, command, rest, text } from '../../server/command.js'
+import { PEOPLE_EXAMPLE } from './shared.js'
 
 const ID_BYTES = 12
 
@@ -19,6 +20,13 @@ export const bucketInsert = command({
   flags: ['write'],
   errors: ['NOSUCHNAMESPACE', 'NOSUCHBUCKET', 'BUCKETBEINGREMOVED', 'REJECT', 'DUPLICATEKEY'],
   reply: array(bulk),
+  example: PEOPLE_EXAMPLE,
+  notes: [
+    'Documents are BSON or JSON, as the session attribute `input_type` says. One without ' +
+      '`_id` gets one.',
+    'The ids are in the order of the documents: 12 bytes each, or 24 hexadecimal digits ' +
+      'with `object_id_format` set to `hex`.',
+  ],
   run: async (ctx, { bucket: name, words }) => {
     const { attributes, namespace: path } = ctx.session
     const { documents, namespaces } = ctx.services

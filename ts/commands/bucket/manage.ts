@@ -46,6 +46,8 @@ export const bucketCreate = command({
   flags: ['write'],
   errors: ['NOSUCHNAMESPACE', 'NAMESPACEBEINGREMOVED', 'BUCKETALREADYEXISTS'],
   reply: ok,
+  example: ['BUCKET.CREATE people', 'BUCKET.CREATE people', 'BUCKET.CREATE people IF-NOT-EXISTS'],
+  notes: ['Not part of an open transaction: it is committed at once.'],
   run: async (ctx, { bucket: name, options: words }) => {
     if (name === '') throw err('bucket name must not be empty')
     const { documents, namespaces, store, prefixRegistry } = ctx.services
@@ -75,6 +77,7 @@ export const bucketList = command({
   flags: ['readonly'],
   errors: ['NOSUCHNAMESPACE', 'NAMESPACEBEINGREMOVED'],
   reply: array(bulk),
+  example: ['BUCKET.CREATE people', 'BUCKET.CREATE places', 'BUCKET.LIST'],
   run: async ctx => {
     const namespace = await ctx.services.namespaces.resolve(ctx.session.namespace)
     return ctx.services.store.transact(tx => listBuckets(tx, namespace))

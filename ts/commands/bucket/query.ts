@@ -9,6 +9,7 @@ import {
   makeCursor,
   nextBatch,
   openCursor,
+  PEOPLE_EXAMPLE,
   parseCursorKind,
   queryReply,
 } from './shared.js'
@@ -35,6 +36,8 @@ export const bucketQuery = command({
   flags: ['readonly'],
   errors: [...BUCKET_ERRORS, 'REJECT'],
   reply: queryReply,
+  example: [...PEOPLE_EXAMPLE, `BUCKET.QUERY people '{"age": {"$gte": 40}}'`],
+  notes: ['An empty batch is not the end: at most 50,000 documents are examined for one.'],
   run: async (ctx, { bucket, filter, options: words }) => {
     const target = { bucket, filter, options: parseQueryOptions(words) }
     const cursor = await makeCursor(ctx, 'QUERY', target)
@@ -58,6 +61,7 @@ export const bucketDelete = command({
   flags: ['write'],
   errors: [...BUCKET_ERRORS, 'REJECT'],
   reply: deleteReply,
+  example: [...PEOPLE_EXAMPLE, `BUCKET.DELETE people '{"name": "Ada"}'`],
   run: async (ctx, { bucket, filter, options: words }) => {
     const target = { bucket, filter, options: parseQueryOptions(words) }
     const cursor = await makeCursor(ctx, 'DELETE', target)
@@ -77,6 +81,7 @@ export const bucketAdvance = command({
   flags: ['write'],
   errors: [...BUCKET_ERRORS, 'REJECT'],
   reply: oneOf(queryReply, deleteReply),
+  example: [...PEOPLE_EXAMPLE, "BUCKET.QUERY people '{}' LIMIT 1", 'BUCKET.ADVANCE QUERY 1'],
   run: async (ctx, { operation, 'cursor-id': cursorId }) => {
     const kind = parseCursorKind(operation)
     const cursor = ctx.session.state(cursorsSlot).require(kind, cursorId)
@@ -96,6 +101,12 @@ export const bucketClose = command({
   args: [text('operation'), int32('cursor-id')],
   port: 'client',
   reply: ok,
+  example: [
+    'BUCKET.CREATE people',
+    "BUCKET.QUERY people '{}'",
+    'BUCKET.CLOSE QUERY 1',
+    'BUCKET.CLOSE QUERY 1',
+  ],
   run: (ctx, { operation, 'cursor-id': cursorId }) => {
     ctx.session.state(cursorsSlot).close(parseCursorKind(operation), cursorId)
   },

@@ -16,6 +16,17 @@ const ID_BYTES = 12
 /** Largest effective batch size, exclusive. */
 const LIMIT_BOUND = 10_000
 
+/** What examples of reference pages begin with: a session that speaks JSON, and two documents. */
+export const PEOPLE_EXAMPLE: readonly string[] = [
+  'SESSION.ATTRIBUTE SET input_type json',
+  'SESSION.ATTRIBUTE SET reply_type json',
+  'SESSION.ATTRIBUTE SET object_id_format hex',
+  'BUCKET.CREATE people',
+  'BUCKET.INSERT people DOCS ' +
+    `'{"_id": "665f0a3e0000000000000001", "name": "Ada", "age": 36}' ` +
+    `'{"_id": "665f0a3e0000000000000002", "name": "Grace", "age": 45}'`,
+]
+
 export const queryReply = record({ cursor_id: integer, entries: array(bulk) })
 export const deleteReply = record({ cursor_id: integer, object_ids: array(bulk) })
 

@@ -7,9 +7,11 @@ import { checkedLibrary, checkedName } from './client-name.js'
 
 const setName = subcommand({
   name: 'SETNAME',
+  complexity: 'O(1)',
   summary: 'Names the connection; an empty name clears it.',
   args: [bytes('name')],
   reply: ok,
+  example: ['CLIENT SETNAME worker-1', 'CLIENT GETNAME', 'CLIENT SETNAME "two words"'],
   run: ({ session }, { name }) => {
     session.name = checkedName(name) || undefined
   },
@@ -17,28 +19,34 @@ const setName = subcommand({
 
 const getName = subcommand({
   name: 'GETNAME',
+  complexity: 'O(1)',
   summary: 'Answers the name of the connection.',
   args: [],
   reply: nullable(bulk),
+  example: ['CLIENT GETNAME', 'CLIENT SETNAME worker-1', 'CLIENT GETNAME'],
   run: ({ session }) => session.name,
 })
 
 const id = subcommand({
   name: 'ID',
+  complexity: 'O(1)',
   summary: 'Answers the id of the connection, unique in the process.',
   args: [],
   reply: integer,
+  example: ['CLIENT ID'],
   run: ({ session }) => session.id,
 })
 
 const setInfo = subcommand({
   name: 'SETINFO',
+  complexity: 'O(1)',
   summary: 'Tells the name or version of the client library.',
   args: [
     keyword('attribute', ['LIB-NAME', 'LIB-VER'], typed => err(`Unrecognized option '${typed}'`)),
     bytes('value'),
   ],
   reply: ok,
+  example: ['CLIENT SETINFO LIB-NAME my-client', 'CLIENT SETINFO LIB-VER 1.2.3'],
   run: ({ session }, { attribute, value }) => {
     const text = checkedLibrary(value, attribute.toLowerCase()) || undefined
     if (attribute === 'LIB-NAME') session.libName = text
@@ -48,9 +56,12 @@ const setInfo = subcommand({
 
 const info = subcommand({
   name: 'INFO',
+  complexity: 'O(1)',
   summary: 'Describes the connection.',
   args: [],
   reply: bulk,
+  example: ['CLIENT SETNAME worker-1', 'CLIENT INFO'],
+  notes: ['One line, of the fields that CLIENT LIST has.'],
   run: ({ session }) => describe(session),
 })
 
@@ -60,30 +71,43 @@ const list = subcommand({
   complexity: 'O(N) with N the number of connections',
   args: [],
   reply: bulk,
+  example: ['CLIENT LIST'],
+  notes: [
+    'One line for each connection, of fields `name=value`: `id`, `addr` and `laddr` (its ' +
+      'two ends), `name`, `age` and `idle` in seconds, `db`, `cmd` (the command that runs ' +
+      'or ran last), `resp` (the protocol), `port` (`client` or `admin`), `lib-name`, ' +
+      '`lib-ver`.',
+  ],
   run: ({ services }) => Array.from(services.sessions, describe).join(''),
 })
 
 const noEvict = subcommand({
   name: 'NO-EVICT',
+  complexity: 'O(1)',
   summary: 'Accepted without effect: connections are never evicted.',
   args: [keyword('mode', ['ON', 'OFF'])],
   reply: ok,
+  example: ['CLIENT NO-EVICT ON'],
   run: () => {},
 })
 
 const noTouch = subcommand({
   name: 'NO-TOUCH',
+  complexity: 'O(1)',
   summary: 'Accepted without effect: keys have no access time.',
   args: [keyword('mode', ['ON', 'OFF'])],
   reply: ok,
+  example: ['CLIENT NO-TOUCH ON'],
   run: () => {},
 })
 
 const reply = subcommand({
   name: 'REPLY',
+  complexity: 'O(1)',
   summary: 'Accepts ON, the only mode.',
   args: [keyword('mode', ['ON'])],
   reply: ok,
+  example: ['CLIENT REPLY ON'],
   run: () => {},
 })
 

@@ -18,17 +18,21 @@ const names = rest(text('name'), { min: 0 })
 
 const count = subcommand({
   name: 'COUNT',
+  complexity: 'O(1)',
   summary: 'Answers the number of commands.',
   args: [],
   reply: integer,
+  example: ['COMMAND COUNT'],
   run: ({ registry }) => registry.size,
 })
 
 const info = subcommand({
   name: 'INFO',
+  complexity: 'O(N) with N the number of names, or of all commands',
   summary: 'Describes commands for clients: arity, flags, key positions.',
   args: [names],
   reply: array(nullable(any)),
+  example: ['COMMAND INFO get zget nosuch'],
   run: ({ registry }, { name }) =>
     name.length === 0
       ? Array.from(registry, entryOf)
@@ -40,9 +44,11 @@ const info = subcommand({
 
 const docs = subcommand({
   name: 'DOCS',
+  complexity: 'O(N) with N the number of names, or of all commands',
   summary: 'Describes commands for people: summary, group, arguments.',
   args: [names],
   reply: mapOf(bulk, any),
+  example: ['COMMAND DOCS zget'],
   run: ({ registry }, { name }) => {
     const wanted = name.length === 0 ? [...registry] : name.map(one => registry.get(one))
     return wanted
@@ -53,17 +59,21 @@ const docs = subcommand({
 
 const list = subcommand({
   name: 'LIST',
+  complexity: 'O(N) with N the number of commands',
   summary: 'Answers the names of the commands.',
   args: [],
   reply: array(bulk),
+  example: ['COMMAND LIST FILTERBY PATTERN bucket.*'],
   run: ({ registry }) => Array.from(registry, one => one.name.toLowerCase()),
 })
 
 const getKeys = subcommand({
   name: 'GETKEYS',
+  complexity: 'O(N) with N the number of words',
   summary: 'Answers the keys of a request.',
   args: [rest(bytes('word'))],
   reply: array(bulk),
+  example: ['COMMAND GETKEYS HSET user:1 name Ada', 'COMMAND GETKEYS ZSET stock:7 3'],
   run: ({ registry }, { word }) => {
     const frame = Frame.of(word)
     const found: Command | undefined = registry.find(frame)?.resolve(frame)

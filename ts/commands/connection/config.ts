@@ -10,9 +10,15 @@ const ANSWERS: ReadonlyMap<string, string> = new Map([
 
 const get = subcommand({
   name: 'GET',
+  complexity: 'O(N) with N the number of patterns',
   summary: 'Answers save and appendonly; no setting of this server can be read this way.',
   args: [rest(text('pattern'))],
   reply: mapOf(bulk, bulk),
+  example: ['CONFIG GET save appendonly', 'CONFIG GET maxmemory'],
+  notes: [
+    'Answers the names `save` and `appendonly`, as redis-benchmark asks for them; any ' +
+      'other name or pattern adds nothing to the reply.',
+  ],
   run: (_ctx, { pattern }) => {
     const wanted = new Set(pattern.map(name => name.toLowerCase()))
     return [...ANSWERS].filter(([name]) => wanted.has(name))

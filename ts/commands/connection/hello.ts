@@ -32,6 +32,11 @@ export const hello = command({
     role: bulk,
     modules: array(any),
   }),
+  example: ['HELLO', 'HELLO 3 SETNAME worker-1', 'HELLO 4'],
+  notes: [
+    'Without arguments it reports the protocol and changes nothing.',
+    'The reply is in the protocol that it switches to. When anything is refused, nothing changes.',
+  ],
   run: (ctx, { words }) => {
     const { session } = ctx
     const [protover, ...tail] = words

@@ -28,6 +28,13 @@ export const info = command({
   port: 'both',
   flags: ['sync', 'uninitialized'],
   reply: bulk,
+  example: ['INFO persistence replication cluster'],
+  notes: [
+    'Sections are `server`, `clients`, `memory`, `persistence`, `replication`, `cluster` ' +
+      'and `keyspace`; `all`, `default` and `everything` stand for all of them. An unknown ' +
+      'one adds nothing to the reply.',
+    'The reply is one bulk in RESP3 as well.',
+  ],
   run: (ctx, { section }) => {
     const wanted = new Set(section.map(name => name.toLowerCase()))
     const isAll = wanted.size === 0 || [...wanted].some(name => ALL_SECTIONS.has(name))

@@ -17,6 +17,8 @@ export const ping = command({
   port: 'both',
   flags: ['fast', 'sync', 'uninitialized'],
   reply: oneOf(simple, bulk),
+  example: ['PING', 'PING "still there?"', 'PING ""'],
+  notes: ['An empty message is answered like none.'],
   run: (_ctx, { message }) =>
     message === undefined || message.length === 0 ? PONG : typed(bulk, message),
 })
@@ -31,6 +33,7 @@ export const echo = command({
   port: 'both',
   flags: ['fast', 'sync', 'uninitialized'],
   reply: bulk,
+  example: ['ECHO "hello world"'],
   run: (_ctx, { message }) => message,
 })
 
@@ -44,6 +47,8 @@ export const time = command({
   port: 'both',
   flags: ['fast', 'sync', 'uninitialized'],
   reply: array(bulk),
+  example: ['TIME'],
+  notes: ['The wall clock of the member that answers: it may be set back.'],
   run: () => {
     const microseconds = wallClockMicroseconds()
     const seconds = Math.floor(microseconds / 1_000_000)
@@ -61,6 +66,8 @@ export const quit = command({
   port: 'both',
   flags: ['fast', 'sync', 'noauth', 'uninitialized'],
   reply: ok,
+  example: ['QUIT'],
+  notes: ['Requests that were sent after it are not run. Arguments are ignored.'],
   run: ({ session }) => {
     session.closeAfterReply = true
   },
@@ -76,6 +83,8 @@ export const reset = command({
   port: 'both',
   flags: ['fast', 'sync', 'noauth', 'uninitialized'],
   reply: simple,
+  example: ['BEGIN', 'RESET', 'COMMIT'],
+  notes: ['Does what SESSION.CLOSE does, and goes back to RESP2.'],
   run: ({ session }) => {
     session.reset()
     session.protocol = 2
@@ -93,6 +102,7 @@ export const select = command({
   port: 'client',
   flags: ['fast', 'sync', 'redis'],
   reply: ok,
+  example: ['SELECT 0', 'SELECT 1'],
   run: (_ctx, { index }) => {
     if (index !== 0n) throw err('SELECT is not allowed in cluster mode')
   },

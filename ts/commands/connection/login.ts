@@ -18,6 +18,13 @@ export const auth = command({
   flags: ['fast', 'sync', 'noauth', 'uninitialized'],
   errors: ['WRONGPASS'],
   reply: ok,
+  example: ['AUTH secret', 'AUTH ada secret'],
+  notes: [
+    'The first example is answered by a server that has no `auth.requirepass`, the ' +
+      'second by one that has no user `ada` in `auth.users`.',
+    'With one argument the user is `default`, whose password is `auth.requirepass`.',
+    'A failed login leaves an earlier one as it was.',
+  ],
   run: (ctx, { userOrPassword, password }) => {
     if (password !== undefined) {
       login(ctx, userOrPassword.toString(), password)

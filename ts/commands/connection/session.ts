@@ -55,6 +55,17 @@ export const sessionAttribute = command({
   port: 'both',
   flags: ['fast', 'sync', 'uninitialized'],
   reply: oneOf(ok, listing),
+  example: [
+    'SESSION.ATTRIBUTE LIST',
+    'SESSION.ATTRIBUTE SET reply-type JSON',
+    'SESSION.ATTRIBUTE SET limit 0',
+  ],
+  notes: [
+    'Attributes: `reply_type` and `input_type` (`bson` or `json`), `limit` (documents of ' +
+      'a batch, 1 or more), `object_id_format` (`bytes` or `hex`). Names and words may be ' +
+      'typed in any case, `-` for `_`.',
+    'SET holds from the next command on, and is no part of a transaction.',
+  ],
   run: ({ session }, { action, attribute, value }) => {
     const { attributes } = session
     switch (action.toUpperCase()) {
@@ -84,6 +95,11 @@ export const sessionClose = command({
   port: 'both',
   flags: ['fast', 'sync', 'uninitialized'],
   reply: ok,
+  example: ['BEGIN', 'ZSET stock:7 3', 'SESSION.CLOSE', 'COMMIT', 'ZGET stock:7'],
+  notes: [
+    'Kept are the connection, its id and the protocol. Cursor ids begin at 1 again. With ' +
+      'authentication on, the next command must log in.',
+  ],
   run: ({ session }) => session.reset(),
 })
 

@@ -25,6 +25,7 @@ const create = subcommand({
   flags: ['write'],
   errors: ['NAMESPACEALREADYEXISTS', 'NAMESPACEBEINGREMOVED', 'BARRIERNOTSATISFIED'],
   reply: ok,
+  example: ['NAMESPACE CREATE shop.eu', 'NAMESPACE LIST', 'NAMESPACE CREATE shop.eu'],
   run: ({ services }, args) => services.namespaces.create(args.path),
 })
 
@@ -36,6 +37,12 @@ const use = subcommand({
   flags: ['readonly'],
   errors: ['NOSUCHNAMESPACE', 'NAMESPACEBEINGREMOVED'],
   reply: ok,
+  example: [
+    'NAMESPACE CREATE shop',
+    'NAMESPACE USE shop',
+    'NAMESPACE CURRENT',
+    'NAMESPACE USE nowhere',
+  ],
   run: async ({ services, session }, args) => {
     await services.namespaces.lookUp(args.path)
     session.namespace = args.path
@@ -49,6 +56,7 @@ const current = subcommand({
   args: [],
   flags: ['readonly', 'fast'],
   reply: bulk,
+  example: ['NAMESPACE CURRENT'],
   run: ({ session }) => session.namespace,
 })
 
@@ -60,6 +68,12 @@ const list = subcommand({
   flags: ['readonly'],
   errors: ['NOSUCHNAMESPACE'],
   reply: array(bulk),
+  example: [
+    'NAMESPACE CREATE shop.eu',
+    'NAMESPACE CREATE shop.us',
+    'NAMESPACE LIST',
+    'NAMESPACE LIST shop',
+  ],
   run: ({ services }, args) => services.namespaces.list(args.path),
 })
 
@@ -71,6 +85,7 @@ const exists = subcommand({
   flags: ['readonly'],
   errors: ['NAMESPACEBEINGREMOVED'],
   reply: integer,
+  example: ['NAMESPACE CREATE shop.eu', 'NAMESPACE EXISTS shop.eu', 'NAMESPACE EXISTS nowhere'],
   run: async ({ services }, args) => ((await services.namespaces.exists(args.path)) ? 1 : 0),
 })
 

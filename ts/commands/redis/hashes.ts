@@ -19,6 +19,7 @@ export const hset = command({
   flags: ['redis', 'write', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
   reply: integer,
+  example: ['HSET user:1 name Ada city Helsinki', 'HSET user:1 city Oulu'],
   run: (ctx, { key: name, pairs }) => {
     const redis = requireRedis(ctx)
     redis.checkMemory()
@@ -43,6 +44,7 @@ export const hget = command({
   flags: ['redis', 'readonly', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
   reply: nullable(binaryReply),
+  example: ['HSET user:1 name Ada', 'HGET user:1 name', 'HGET user:1 city'],
   run: (ctx, { key: name, field }) => {
     const hash = requireRedis(ctx).shardOf(ctx.slot).getHash(ctx.slot, name)
     return hash?.fields.get(field)?.value
@@ -60,6 +62,7 @@ export const hgetall = command({
   flags: ['redis', 'readonly', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
   reply: mapOf(binaryReply, binaryReply),
+  example: ['HSET user:1 name Ada city Helsinki', 'HGETALL user:1'],
   run: (ctx, { key: name }) => {
     const hash = requireRedis(ctx).shardOf(ctx.slot).getHash(ctx.slot, name)
     const fields = new Map<string, Value>()

@@ -98,6 +98,7 @@ export const set = command({
   flags: ['redis', 'write', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
   reply: oneOf(ok, oldValue),
+  example: ['SET greeting hello', 'SET greeting hi NX', 'SET greeting hi XX GET', 'GET greeting'],
   run: (ctx, { key: name, value, options: words }): Typed => {
     const redis = requireRedis(ctx)
     const { condition, returnsOld, keepsExpiry, expiresAtMs } = parseSetOptions(words)

@@ -15,6 +15,7 @@ export const get = command({
   flags: ['redis', 'readonly', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
   reply: nullable(binaryReply),
+  example: ['SET greeting hello', 'GET greeting', 'GET nosuch'],
   run: (ctx, { key: name }) =>
     requireRedis(ctx).shardOf(ctx.slot).getString(ctx.slot, name)?.item.value,
 })
@@ -30,6 +31,8 @@ export const del = command({
   flags: ['redis', 'write', 'sync'],
   errors: ['CROSSSLOT', 'MOVED'],
   reply: integer,
+  example: ['SET greeting hello', 'DEL greeting', 'DEL greeting'],
+  notes: ['All keys must be in one slot: `{user:1}:name` and `{user:1}:mail` are.'],
   run: (ctx, { key: names }) => {
     const shard = requireRedis(ctx).shardOf(ctx.slot)
     let deleted = 0

@@ -22,6 +22,7 @@ export const begin = command({
   flags: ['fast', 'sync'],
   errors: ['TRANSACTION'],
   reply: ok,
+  example: ['BEGIN', 'ZSET stock:7 3', 'ZGET stock:7', 'COMMIT', 'BEGIN', 'BEGIN'],
   run: ({ session, services }) => {
     if (session.transaction !== undefined) {
       throw new RespError('TRANSACTION', 'there is already a transaction in progress.')
@@ -41,6 +42,7 @@ export const rollback = command({
   flags: ['fast', 'sync'],
   errors: ['TRANSACTION'],
   reply: ok,
+  example: ['BEGIN', 'ZSET stock:7 3', 'ROLLBACK', 'ZGET stock:7', 'ROLLBACK'],
   run: ({ session }) => {
     openTransaction(session).cancel()
     session.transaction = undefined

@@ -31,6 +31,15 @@ export const commit = command({
   port: 'client',
   errors: ['TRANSACTION', 'NOT_COMMITTED', 'COMMIT_UNKNOWN_RESULT', 'NO_COMMIT_VERSION'],
   reply: oneOf(ok, integer, bulk),
+  example: [
+    'BEGIN',
+    'ZSET stock:7 3',
+    'COMMIT',
+    'BEGIN',
+    'ZGET stock:7',
+    'COMMIT RETURNING committed-version',
+    'COMMIT',
+  ],
   run: async ({ session }, { keyword, what }) => {
     // ORDER: a mistake in the arguments leaves the transaction open.
     const returning = parseReturning(keyword, what)

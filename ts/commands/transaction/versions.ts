@@ -15,6 +15,7 @@ export const getReadVersion = command({
   flags: ['readonly', 'fast'],
   errors: ['TRANSACTION'],
   reply: integer,
+  example: ['BEGIN', 'GETREADVERSION', 'ROLLBACK', 'GETREADVERSION'],
   run: ({ session }) => openTransaction(session).readVersion(),
 })
 
@@ -29,6 +30,7 @@ export const getApproximateSize = command({
   flags: ['readonly', 'fast'],
   errors: ['TRANSACTION'],
   reply: integer,
+  example: ['BEGIN', 'GETAPPROXIMATESIZE', 'ROLLBACK', 'GETAPPROXIMATESIZE'],
   run: ({ session }) => openTransaction(session).approximateSize(),
 })
 
@@ -44,6 +46,7 @@ export const snapshotRead = command({
   port: 'client',
   flags: ['fast', 'sync'],
   reply: ok,
+  example: ['SNAPSHOTREAD ON', 'SNAPSHOTREAD maybe'],
   run: ({ session }, { state }) => {
     session.snapshotRead = state === 'ON'
   },
@@ -61,6 +64,7 @@ export const tick = command({
   port: 'client',
   flags: ['readonly', 'fast'],
   reply: integer,
+  example: ['TICK FRESH', 'TICK CACHED'],
   run: ({ services: { store } }, { mode }) =>
     mode === 'FRESH' ? store.readVersion() : store.recentReadVersion(),
 })

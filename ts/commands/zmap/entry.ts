@@ -30,6 +30,7 @@ export const zget = command({
   flags: ['readonly', 'fast'],
   errors: ZMAP_ERRORS,
   reply: nullable(bulk),
+  example: ['ZSET stock:7 3', 'ZGET stock:7', 'ZGET stock:8'],
   run: (ctx, { key }) =>
     withZmap(ctx, (tx, prefix) => tx.get(zmapKey(prefix, key), ctx.session.snapshotRead)),
 })
@@ -45,5 +46,6 @@ export const zdel = command({
   flags: ['write', 'fast'],
   errors: ZMAP_ERRORS,
   reply: ok,
+  example: ['ZSET stock:7 3', 'ZDEL stock:7', 'ZGET stock:7'],
   run: (ctx, { key }) => withZmap(ctx, (tx, prefix) => tx.clear(zmapKey(prefix, key))),
 })

@@ -93,6 +93,14 @@ export const zgetrange = command({
   flags: ['readonly'],
   errors: [...ZMAP_ERRORS, 'RANGE_LIMITS_INVALID'],
   reply: array(tuple(bulk, bulk)),
+  example: [
+    'ZSET stock:7 3',
+    'ZSET stock:8 5',
+    'ZSET stock:9 1',
+    'ZGETRANGE stock:7 stock:9',
+    'ZGETRANGE * * LIMIT 1 REVERSE',
+  ],
+  notes: ['`*` as a bound is an open end.'],
   run: (ctx, args) => {
     const isInclusive = ctx.services.config.zmap.range_end === 'inclusive'
     const query = parseOptions(
