@@ -7,6 +7,7 @@
  *   map         *2n key value …             %n key value …
  *   record      *n value …                  %n key value …
  *   pairs       *2n key value …             *n of *2 key value
+ *   set         *n item …                   ~n item …
  *   double      $len text                   ,text
  *   boolean     :1 / :0                     #t / #f
  *
@@ -228,6 +229,11 @@ export class Encoder {
     }
   }
 
+  #set(items: ReadonlySet<unknown>, protocol: 2 | 3): void {
+    this.#out.latin1(`${protocol === 3 ? '~' : '*'}${items.size}\r\n`)
+    for (const item of items) this.#any(item, protocol)
+  }
+
   #any(data: unknown, protocol: 2 | 3): void {
     if (data === null || data === undefined) this.#null('$-1\r\n', protocol)
     else if (typeof data === 'string' || data instanceof Uint8Array) this.#bulk(data)
@@ -239,6 +245,7 @@ export class Encoder {
     else if (data instanceof RespError) this.error(data)
     else if (Array.isArray(data) || data instanceof PackedBulks) this.#array(ANY, data, protocol)
     else if (data instanceof Map) this.#pairs(ANY_MAP, data, protocol)
+    else if (data instanceof Set) this.#set(data, protocol)
     else if (typeof data === 'object') this.#pairs(ANY_MAP, Object.entries(data), protocol)
     else throw new TypeError(`no reply type for ${typeof data}`)
   }

@@ -52,7 +52,8 @@ export class PackedBulks {
   ) {}
 }
 
-/** Any value of the dynamic reply type `any`. An object is a map in insertion order. */
+/** Any value of the dynamic reply type `any`. An object is a map in insertion order; a set is an
+ *  array in RESP2. */
 export type AnyData =
   | null
   | boolean
@@ -65,6 +66,7 @@ export type AnyData =
   | PackedBulks
   | RespError
   | readonly AnyData[]
+  | ReadonlySet<AnyData>
   | ReadonlyMap<AnyData, AnyData>
   | { readonly [name: string]: AnyData }
 

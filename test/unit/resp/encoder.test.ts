@@ -151,6 +151,8 @@ test('dynamic data', () => {
     '*2\r\n-ERR no\r\n*2\r\n$1\r\na\r\n*0\r\n',
     ['*2\r\n-ERR no\r\n%1\r\n$1\r\na\r\n*0\r\n'].join(''),
   )
+  check(any, new Set(['x', 1]), '*2\r\n$1\r\nx\r\n:1\r\n', '~2\r\n$1\r\nx\r\n:1\r\n')
+  check(any, new Set(), '*0\r\n', '~0\r\n')
   check(any, new Map([[1, new Map()]]), '*2\r\n:1\r\n*0\r\n', '%1\r\n:1\r\n%0\r\n')
 })
 

@@ -215,6 +215,8 @@ test('COMMAND describes the commands of the port', async () => {
       [['COMMAND', 'COUNT'], ':14\r\n'],
       [['COMMAND', 'INFO', 'ping', 'nosuch'], `*2\r\n${ping}$-1\r\n`],
       [['COMMAND', 'GETKEYS', 'PING'], '-ERR The command has no key arguments\r\n'],
+      [['COMMAND', 'GETKEYS', 'CLIENT', 'ID'], '-ERR The command has no key arguments\r\n'],
+      [['COMMAND', 'GETKEYS', 'CLIENT', 'NOSUCH'], '-ERR Invalid command specified\r\n'],
       [['COMMAND', 'GETKEYS', 'NOSUCH'], '-ERR Invalid command specified\r\n'],
       [
         ['COMMAND', 'GETKEYS', 'ECHO'],
