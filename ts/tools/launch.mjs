@@ -1,7 +1,7 @@
 /**
- * Entry of `npm start`, `npm test`, `npm run load` and `npm run build`: brings the checkout up to
- * date (packages, native code, TypeScript), then runs what was asked for. Plain JavaScript with
- * nothing but Node, because it runs before anything is installed.
+ * Entry of `npm start`, `npm test` and the scripts `load`, `docs` and `build`: brings the checkout
+ * up to date (packages, native code, TypeScript), then runs what was asked for. Plain JavaScript
+ * with nothing but Node, because it runs before anything is installed.
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -17,6 +17,7 @@ const COMMANDS = {
   build: { native: true, run: async () => 0 },
   start: { native: true, run: argv => serve(ROOT, argv) },
   test: { native: true, run: argv => runModule('dist/test/support/run.js', argv) },
+  docs: { native: true, run: argv => runModule('dist/test/support/reference/main.js', argv) },
   load: { native: false, run: argv => runModule('dist/ts/tools/load.js', argv) },
 }
 

@@ -46,8 +46,8 @@ const info = subcommand({
   reply: array(nullable(any)),
   example: ['COMMAND INFO get zget namespace|create nosuch'],
   notes: [
-    'Kronotop commands count as keyless: any member answers for any key. Only the keys of Redis ' +
-      'data commands have positions.',
+    'Only the keys of Redis data commands have positions. Kronotop commands count as keyless, ' +
+      'because every member answers for every key.',
     'A subcommand is named with its command, as in `namespace|create`.',
   ],
   run: (ctx, { name }) =>
