@@ -1,6 +1,7 @@
 /** The reference page of a command, in Markdown. */
+import { type ArgumentForm, formsOf } from '../../../ts/commands/connection/argument-forms.js'
 import { ERROR_PREFIXES } from '../../../ts/error.js'
-import type { Command, Param } from '../../../ts/server/command.js'
+import type { Command, ParamType } from '../../../ts/server/command.js'
 import { SEED_STORE_ERRORS, STORE_ERRORS } from '../../../ts/store/store-error.js'
 import type { Exchange, Transcript } from './examples.js'
 import { notation } from './notation.js'
@@ -13,7 +14,7 @@ const PORTS = {
   both: 'client (5484) and admin (3320)',
 } as const
 
-const TYPES: Readonly<Record<Param['type'], string>> = {
+const TYPES: Readonly<Record<ParamType, string>> = {
   key: 'key',
   string: 'string',
   integer: 'integer',
@@ -139,21 +140,22 @@ function facts(command: Command): string[] {
 }
 
 function argumentTable({ params }: Command, heading: string): string[] {
-  const shown = params.filter(({ syntax }) => syntax !== '')
-  if (shown.length === 0) return []
-  const rows = shown.map(param => [`\`${param.name}\``, TYPES[param.type], details(param)])
+  const forms = params.flatMap(formsOf)
+  if (forms.length === 0) return []
+  const rows = forms.map(form => {
+    const shown = form.type === 'pure-token' ? (form.token ?? form.name) : form.name
+    return [`\`${shown}\``, TYPES[form.type], details(form)]
+  })
   return [`${heading} Arguments`, '', ...table(['argument', 'type', ''], rows), '']
 }
 
-function details({ name, words, syntax, max }: Param): string {
-  const isOptional = syntax.startsWith('[')
-  const form = syntax.replace(/^\[([^[\]]*)\]$/, '$1')
-  const isPlain = form === name || form.startsWith(`${name} …`) || form.startsWith(`${name} [`)
+function details({ name, type, token, words, isOptional, isMultiple }: ArgumentForm): string {
+  const isNamedByWords = words === undefined || words.join('|') === name
   return [
-    ...(words !== undefined ? [words.map(word => `\`${word}\``).join(', ')] : []),
-    ...(words === undefined && !isPlain ? [`\`${form}\``] : []),
+    ...(isNamedByWords ? [] : [words.map(word => `\`${word}\``).join(', ')]),
+    ...(token !== undefined && type !== 'pure-token' ? [`after \`${token}\``] : []),
     ...(isOptional ? ['optional'] : []),
-    ...(max === Number.POSITIVE_INFINITY && isPlain ? ['any number'] : []),
+    ...(isMultiple ? ['any number'] : []),
   ].join('; ')
 }
 

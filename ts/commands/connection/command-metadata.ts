@@ -1,6 +1,7 @@
 /** The two forms in which COMMAND describes a command; sets and maps are where Redis has them. */
 import { type AnyData, Status } from '../../resp/reply.js'
-import type { Command, CommandFlag, Param } from '../../server/command.js'
+import type { Command, CommandFlag } from '../../server/command.js'
+import { type ArgumentForm, formsOf } from './argument-forms.js'
 
 /** Flags that clients know, by ours. */
 const CLIENT_FLAGS: ReadonlyMap<CommandFlag, string> = new Map([
@@ -38,13 +39,13 @@ export function entryOf(command: Command): AnyData {
 /** A value of COMMAND DOCS. */
 export function docsOf(command: Command): AnyData {
   const { summary, since, group, complexity, subcommands } = command
-  const params = command.params.filter(param => param.syntax !== '')
+  const forms = command.params.flatMap(formsOf)
   return {
     summary,
     since,
     group,
     ...(complexity !== undefined && { complexity }),
-    ...(params.length > 0 && { arguments: params.map(argumentOf) }),
+    ...(forms.length > 0 && { arguments: forms.map(argumentOf) }),
     ...(subcommands !== undefined && { subcommands: subcommandDocs([...subcommands.values()]) }),
   }
 }
@@ -53,32 +54,18 @@ function subcommandDocs(subcommands: readonly Command[]): AnyData {
   return new Map(subcommands.map(one => [nameOf(one), docsOf(one)]))
 }
 
-function argumentOf(param: Param): AnyData {
-  const { name, words, syntax } = param
-  // A syntax of its own shows by itself what may be repeated.
-  const isPlain = words !== undefined || PLAIN_SYNTAX.some(form => form(name) === syntax)
-  const flags = [
-    ...(param.min === 0 ? ['optional'] : []),
-    ...(param.max === Number.POSITIVE_INFINITY && isPlain ? ['multiple'] : []),
-  ]
+function argumentOf(form: ArgumentForm): AnyData {
+  const { name, type, token, words } = form
+  const flags = [...(form.isOptional ? ['optional'] : []), ...(form.isMultiple ? ['multiple'] : [])]
   return {
     name,
-    type: param.type,
-    ...(!isPlain && { display_text: syntax }),
-    ...(param.isKey && { key_spec_index: 0 }),
-    ...(words?.length === 1 && { token: words[0]! }),
+    type,
+    ...(form.isKey && { key_spec_index: 0 }),
+    ...(token !== undefined && { token }),
     ...(flags.length > 0 && { flags: statuses(flags) }),
-    ...(words !== undefined && words.length > 1 && { arguments: words.map(tokenOf) }),
+    ...(words !== undefined && { arguments: words.map(tokenOf) }),
   }
 }
-
-/** How a parameter reads that has no syntax of its own. */
-const PLAIN_SYNTAX: readonly ((name: string) => string)[] = [
-  name => name,
-  name => `[${name}]`,
-  name => `[${name} …]`,
-  name => `${name} [${name} …]`,
-]
 
 function tokenOf(word: string): AnyData {
   return { name: word.toLowerCase(), type: 'pure-token', token: word }

@@ -66,9 +66,7 @@ const docs = subcommand({
   args: [names],
   reply: mapOf(bulk, any),
   example: ['COMMAND DOCS zget nosuch'],
-  notes: [
-    'Unknown names are left out. Arguments have a `display_text` where words belong together.',
-  ],
+  notes: ['Unknown names are left out.'],
   run: (ctx, { name }) => {
     const wanted = name.length === 0 ? [...ctx.registry] : name.map(one => lookUp(ctx, one))
     return wanted.filter(one => one !== undefined).map(one => [nameOf(one), docsOf(one)] as const)

@@ -120,7 +120,7 @@ for (const protocol of [2, 3] as const) {
     const argumentsOfWords = `*3
       %3 "name" "mode" "type" "oneof" "arguments" *2 ${token('ON')} ${token('OFF')}
       %4 "name" "only" "type" "pure-token" "token" "ONLY" "flags" ~1 +optional
-      %4 "name" "more" "type" "string" "display_text" "[LIMIT n]" "flags" ~1 +optional`
+      %4 "name" "n" "type" "string" "token" "LIMIT" "flags" ~1 +optional`
     const words = `"words" %4 ${about('Has arguments of all kinds.', 'words')}
       "arguments" ${argumentsOfWords}`
     const object = `"object" %4 ${about('Has a subcommand.', 'generic')}
