@@ -1,4 +1,4 @@
-/** COMMAND as client libraries and redis-cli read it: each takes its replies apart in its own way. */
+/** COMMAND as client libraries and redis-cli read it: each takes replies apart in its own way. */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
