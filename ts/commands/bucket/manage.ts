@@ -78,6 +78,7 @@ export const bucketList = command({
   errors: ['NOSUCHNAMESPACE', 'NAMESPACEBEINGREMOVED'],
   reply: array(bulk),
   example: ['BUCKET.CREATE people', 'BUCKET.CREATE places', 'BUCKET.LIST'],
+  notes: ['Read in a transaction of its own, whatever transaction is open.'],
   run: async ctx => {
     const namespace = await ctx.services.namespaces.resolve(ctx.session.namespace)
     return ctx.services.store.transact(tx => listBuckets(tx, namespace))

@@ -37,7 +37,11 @@ export const bucketQuery = command({
   errors: [...BUCKET_ERRORS, 'REJECT'],
   reply: queryReply,
   example: [...PEOPLE_EXAMPLE, `BUCKET.QUERY people '{"age": {"$gte": 40}}'`],
-  notes: ['An empty batch is not the end: at most 50,000 documents are examined for one.'],
+  notes: [
+    'A batch has as many documents as `LIMIT` says, 9,999 at most. Without it, or with 0, the ' +
+      'session attribute `limit` counts.',
+    'An empty batch is not the end: at most 50,000 documents are examined for one.',
+  ],
   run: async (ctx, { bucket, filter, options: words }) => {
     const target = { bucket, filter, options: parseQueryOptions(words) }
     const cursor = await makeCursor(ctx, 'QUERY', target)
@@ -62,6 +66,7 @@ export const bucketDelete = command({
   errors: [...BUCKET_ERRORS, 'REJECT'],
   reply: deleteReply,
   example: [...PEOPLE_EXAMPLE, `BUCKET.DELETE people '{"name": "Ada"}'`],
+  notes: ['Batches are those of BUCKET.QUERY. The rest is deleted by BUCKET.ADVANCE.'],
   run: async (ctx, { bucket, filter, options: words }) => {
     const target = { bucket, filter, options: parseQueryOptions(words) }
     const cursor = await makeCursor(ctx, 'DELETE', target)

@@ -26,6 +26,10 @@ const create = subcommand({
   errors: ['NAMESPACEALREADYEXISTS', 'NAMESPACEBEINGREMOVED', 'BARRIERNOTSATISFIED'],
   reply: ok,
   example: ['NAMESPACE CREATE shop.eu', 'NAMESPACE LIST', 'NAMESPACE CREATE shop.eu'],
+  notes: [
+    'A path is names joined by dots, ten at most.',
+    'It is committed at once, whatever ' + 'transaction is open.',
+  ],
   run: ({ services }, args) => services.namespaces.create(args.path),
 })
 
@@ -42,6 +46,10 @@ const use = subcommand({
     'NAMESPACE USE shop',
     'NAMESPACE CURRENT',
     'NAMESPACE USE nowhere',
+  ],
+  notes: [
+    'Within a transaction the commands that follow work on the new namespace. ROLLBACK ' +
+      'does not undo it.',
   ],
   run: async ({ services, session }, args) => {
     await services.namespaces.lookUp(args.path)

@@ -20,6 +20,10 @@ export const hset = command({
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
   reply: integer,
   example: ['HSET user:1 name Ada city Helsinki', 'HSET user:1 city Oulu'],
+  notes: [
+    'The data is in memory when the command answers, and on disk within about a second: ' +
+      'a crash before that loses it. It takes no part in BEGIN … COMMIT.',
+  ],
   run: (ctx, { key: name, pairs }) => {
     const redis = requireRedis(ctx)
     redis.checkMemory()

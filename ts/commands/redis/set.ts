@@ -99,6 +99,10 @@ export const set = command({
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
   reply: oneOf(ok, oldValue),
   example: ['SET greeting hello', 'SET greeting hi NX', 'SET greeting hi XX GET', 'GET greeting'],
+  notes: [
+    'The data is in memory when the command answers, and on disk within about a second: ' +
+      'a crash before that loses it. It takes no part in BEGIN … COMMIT.',
+  ],
   run: (ctx, { key: name, value, options: words }): Typed => {
     const redis = requireRedis(ctx)
     const { condition, returnsOld, keepsExpiry, expiresAtMs } = parseSetOptions(words)

@@ -23,6 +23,11 @@ export const begin = command({
   errors: ['TRANSACTION'],
   reply: ok,
   example: ['BEGIN', 'ZSET stock:7 3', 'ZGET stock:7', 'COMMIT', 'BEGIN', 'BEGIN'],
+  notes: [
+    'It starts no clock: the 5 s that a transaction may take begin with its first read, ' +
+      'with GETREADVERSION, or with the commit itself when it only writes.',
+    'NAMESPACE ' + 'commands, settings of the session and Redis data commands take no part in it.',
+  ],
   run: ({ session, services }) => {
     if (session.transaction !== undefined) {
       throw new RespError('TRANSACTION', 'there is already a transaction in progress.')
@@ -43,6 +48,7 @@ export const rollback = command({
   errors: ['TRANSACTION'],
   reply: ok,
   example: ['BEGIN', 'ZSET stock:7 3', 'ROLLBACK', 'ZGET stock:7', 'ROLLBACK'],
+  notes: ['The current namespace and the settings of the session stay as they are.'],
   run: ({ session }) => {
     openTransaction(session).cancel()
     session.transaction = undefined

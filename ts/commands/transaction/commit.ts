@@ -40,6 +40,15 @@ export const commit = command({
     'COMMIT RETURNING committed-version',
     'COMMIT',
   ],
+  notes: [
+    'A failed commit ends the transaction as well. Nothing of it was done, except after ' +
+      'COMMIT_UNKNOWN_RESULT, which leaves that open. The server never repeats it.',
+    'A ' + 'mistake in the arguments leaves the transaction open.',
+    '`committed-version` is -1 ' +
+      'for a transaction that changed nothing. `versionstamp` is 10 bytes that ascend from ' +
+      'commit to commit; where nothing was changed it is refused, and the transaction is ' +
+      'over.',
+  ],
   run: async ({ session }, { keyword, what }) => {
     // ORDER: a mistake in the arguments leaves the transaction open.
     const returning = parseReturning(keyword, what)

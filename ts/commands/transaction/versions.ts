@@ -16,6 +16,10 @@ export const getReadVersion = command({
   errors: ['TRANSACTION'],
   reply: integer,
   example: ['BEGIN', 'GETREADVERSION', 'ROLLBACK', 'GETREADVERSION'],
+  notes: [
+    'The 5 s of the transaction begin now, unless they did before. Later calls in the ' +
+      'same transaction answer the same number.',
+  ],
   run: ({ session }) => openTransaction(session).readVersion(),
 })
 
@@ -47,6 +51,10 @@ export const snapshotRead = command({
   flags: ['fast', 'sync'],
   reply: ok,
   example: ['SNAPSHOTREAD ON', 'SNAPSHOTREAD maybe'],
+  notes: [
+    'Holds for the session, in and outside of transactions, until it is switched off or the session is closed. Reads see what their own transaction wrote in any case.',
+    'Commands that read in order to write do not heed it: BUCKET.INSERT and BUCKET.DELETE.',
+  ],
   run: ({ session }, { state }) => {
     session.snapshotRead = state === 'ON'
   },
@@ -65,6 +73,10 @@ export const tick = command({
   flags: ['readonly', 'fast'],
   reply: integer,
   example: ['TICK FRESH', 'TICK CACHED'],
+  notes: [
+    '`FRESH` asks the database and never answers less than before, in the whole cluster. ' +
+      '`CACHED` may be a second old; it never goes back within one member.',
+  ],
   run: ({ services: { store } }, { mode }) =>
     mode === 'FRESH' ? store.readVersion() : store.recentReadVersion(),
 })

@@ -16,6 +16,10 @@ export const zset = command({
   errors: [...ZMAP_ERRORS, 'KEY_TOO_LARGE', 'VALUE_TOO_LARGE', 'TRANSACTION_TOO_LARGE'],
   reply: ok,
   example: ['ZSET stock:7 3', 'ZGET stock:7'],
+  notes: [
+    'A key has at most 10,000 bytes together with the prefix of its namespace, a value ' +
+      '100,000. Within a transaction an excess may show at the next read or at COMMIT only.',
+  ],
   run: (ctx, { key, value }) => withZmap(ctx, (tx, prefix) => tx.set(zmapKey(prefix, key), value)),
 })
 

@@ -100,7 +100,11 @@ export const zgetrange = command({
     'ZGETRANGE stock:7 stock:9',
     'ZGETRANGE * * LIMIT 1 REVERSE',
   ],
-  notes: ['`*` as a bound is an open end.'],
+  notes: [
+    '`*` as a bound is an open end.',
+    'The end is excluded, or included with the setting `zmap.range_end` at `inclusive`.',
+    '`LIMIT` is 100 unless given, and 0 for no limit. With `REVERSE` it counts from the end.',
+  ],
   run: (ctx, args) => {
     const isInclusive = ctx.services.config.zmap.range_end === 'inclusive'
     const query = parseOptions(
