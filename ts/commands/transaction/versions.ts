@@ -52,7 +52,8 @@ export const snapshotRead = command({
   reply: ok,
   example: ['SNAPSHOTREAD ON', 'SNAPSHOTREAD maybe'],
   notes: [
-    'Holds for the session, in and outside of transactions, until it is switched off or the session is closed. Reads see what their own transaction wrote in any case.',
+    'Holds for the session, in and outside of transactions, until it is switched off or ' +
+      'the session is closed. Reads see what their own transaction wrote in any case.',
     'Commands that read in order to write do not heed it: BUCKET.INSERT and BUCKET.DELETE.',
   ],
   run: ({ session }, { state }) => {
