@@ -18,7 +18,14 @@ export const bucketInsert = command({
   args: [text('bucket'), rest(bytes('words'), { syntax: 'DOCS document [document …]' })],
   port: 'client',
   flags: ['write'],
-  errors: ['NOSUCHNAMESPACE', 'NOSUCHBUCKET', 'BUCKETBEINGREMOVED', 'REJECT', 'DUPLICATEKEY'],
+  errors: [
+    'NOSUCHNAMESPACE',
+    'NAMESPACEBEINGREMOVED',
+    'NOSUCHBUCKET',
+    'BUCKETBEINGREMOVED',
+    'REJECT',
+    'DUPLICATEKEY',
+  ],
   reply: array(bulk),
   example: PEOPLE_EXAMPLE,
   notes: [
