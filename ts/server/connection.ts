@@ -12,7 +12,7 @@
  */
 import { Parser } from '../resp/parser.js'
 import type { Context } from './context.js'
-import type { Gates } from './gates.js'
+import { type Gates, HELD } from './gates.js'
 import type { ConnectionId, Transport } from './transport/transport.js'
 
 /** Requests in a row, and the time after which they are interrupted. */
@@ -43,6 +43,8 @@ export class Connection {
   #isFlooded = false
   /** The transport reads nothing and reports nothing of the peer. */
   #isPaused = false
+  /** Text of a protocol error that ends the connection, to be sent after the replies before it. */
+  #refusal: string | undefined
   /** Nothing more is read: the last reply is on its way. */
   #isEnding = false
   #isGone = false
@@ -107,28 +109,47 @@ export class Connection {
       const outcome = parser.parse(input, at, end)
       if (outcome === 'incomplete') {
         this.expectBytes = parser.expectBytes
-        return at - start
+        break
       }
       if (outcome === 'failed') {
-        this.#isEnding = true
-        if (parser.error !== '') gates.refuse(parser.error)
-        return at - start
+        this.#refusal = parser.error
+        break
       }
-      at += parser.consumed
       if (parser.frame.count > 0) {
-        const pending = gates.start(context, parser.frame)
-        if (pending !== undefined) this.#park(pending)
+        const started = gates.start(context, parser.frame)
+        if (started === HELD) break
+        if (started !== undefined) this.#park(started)
         else this.#isEnding = context.session.closeAfterReply
       }
+      at += parser.consumed
       if (this.#isParked || this.#isEnding) return at - start
       const isDue = count % CLOCK_INTERVAL === 0 || context.session.command?.isSync === false
       if (isDue && deadline === 0) deadline = performance.now() + BUDGET_MS
       const isLate = isDue && performance.now() >= deadline
       if (isLate || count === BUDGET_COMMANDS || output.length > handOver) {
-        if (at < end) transport.again(this.id)
-        return at - start
+        if (at < end && context.writes === undefined) transport.again(this.id)
+        break
       }
     }
+    if (context.writes !== undefined) this.#parkWrites()
+    else if (this.#refusal !== undefined) this.#refuse(this.#refusal)
+    return at - start
+  }
+
+  /** Answers with a protocol error, or not at all when its text is empty, and ends. */
+  #refuse(text: string): void {
+    if (text !== '') this.#owner.gates.refuse(text)
+    this.#isEnding = true
+  }
+
+  /** Waits for the writes that this input came with. */
+  #parkWrites(): void {
+    const { gates } = this.#owner
+    this.#isParked = true
+    this.#pause()
+    void gates
+      .startWrites(this.context)
+      .then(outcomes => this.#settle(() => gates.finishWrites(this.context, outcomes)))
   }
 
   /** Waits for a command that answers later. */
@@ -149,8 +170,10 @@ export class Connection {
     } else {
       const mark = this.#owner.transport.output.length
       encode()
+      if (this.#refusal !== undefined) this.#refuse(this.#refusal)
       this.#send(mark)
-      if (this.context.session.closeAfterReply) this.end()
+      if (this.#isEnding) this.#owner.transport.end(this.id)
+      else if (this.context.session.closeAfterReply) this.end()
       this.#resume()
     }
   }

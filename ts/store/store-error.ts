@@ -92,6 +92,13 @@ export const STORE_ERRORS: ReadonlyMap<number, readonly [prefix: string, message
     [4100, ['INTERNAL_ERROR', 'An internal error occurred']],
   ])
 
+/** After these the transaction may have been applied all the same. */
+const MAYBE_APPLIED: ReadonlySet<number> = new Set([
+  StoreCode.commitUnknownResult,
+  StoreCode.transactionTimedOut,
+  StoreCode.clusterVersionChanged,
+])
+
 /** The older wording, in force with `compat.error_names = seed`. */
 export const SEED_STORE_ERRORS: typeof STORE_ERRORS = new Map([
   [1007, ['TRANSACTIONOLD', 'transaction is too old to perform reads or be committed']],
@@ -110,6 +117,7 @@ export function useErrorNames(chosen: ErrorNames): void {
  */
 export class StoreError extends RespError {
   readonly code: number
+  override readonly mayBeApplied: boolean
   /** The native text. Clients see it for codes outside the table only. */
   readonly description: string
 
@@ -117,6 +125,7 @@ export class StoreError extends RespError {
     super(...shown(description, code))
     this.name = 'StoreError'
     this.code = code
+    this.mayBeApplied = MAYBE_APPLIED.has(code)
     this.description = description
   }
 }
