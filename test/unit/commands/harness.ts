@@ -4,6 +4,7 @@ import { namespaceCommands } from '../../../ts/commands/namespace/index.js'
 import { transactionCommands } from '../../../ts/commands/transaction/index.js'
 import { zmapCommands } from '../../../ts/commands/zmap/index.js'
 import { Watches } from '../../../ts/store/watches.js'
+import { suiteFaults } from '../../support/faults.js'
 import { openTestNamespaces, type TestNamespaces } from '../../support/store.js'
 import { start } from '../server/harness.js'
 
@@ -16,12 +17,14 @@ export interface Client {
 }
 
 export interface Member extends TestNamespaces {
+  /** Of the clients. */
+  readonly port: number
   connect(): Promise<Client>
 }
 
 /** @param sets `key=value` settings */
 export async function startMember(sets: readonly string[] = []): Promise<Member> {
-  const opened = await openTestNamespaces(sets)
+  const opened = await openTestNamespaces(sets, { faults: suiteFaults() })
   const { store, namespaces } = opened
   const watches = new Watches(store)
   const server = await start({
@@ -44,7 +47,7 @@ export async function startMember(sets: readonly string[] = []): Promise<Member>
     await server.close()
     await opened.close()
   }
-  return { ...opened, connect, close }
+  return { ...opened, port: server.port, connect, close }
 }
 
 async function shown(reply: Promise<unknown>): Promise<unknown> {

@@ -152,6 +152,49 @@ test('answers read versions that never go back', async () => {
   assert.ok((await store.readVersion()) > first)
 })
 
+test('fetches a recent read version once for all who ask, and again a second later', async () => {
+  const own = await openTestStore()
+  const { store: counted } = own
+  let fetches = 0
+  let late: Promise<void> | undefined
+  const fetch = counted.readVersion.bind(counted)
+  counted.readVersion = async () => {
+    fetches++
+    await late
+    return await fetch()
+  }
+  const ask = (): Promise<bigint[]> =>
+    Promise.all(Array.from({ length: 8 }, () => counted.recentReadVersion()))
+  const startedMs = performance.now()
+  const [first, ...others] = await ask()
+  assert.is(fetches, 1)
+  for (const other of others) assert.is(other, first)
+  late = sleep(20)
+  const [second] = await ask()
+  // One that was held up for a second proves nothing here.
+  if (performance.now() - startedMs < 1000) assert.equal([second, fetches], [first, 1])
+  await sleep(1100)
+  fetches = 0
+  const [third] = await ask()
+  assert.is(fetches, 1)
+  assert.ok(third! > second!)
+  await own.close()
+})
+
+test('asks again for a recent read version when the fetch failed', async () => {
+  const own = await openTestStore()
+  const fetch = own.store.readVersion.bind(own.store)
+  own.store.readVersion = () => Promise.reject(storeError('commitUnknownResult'))
+  const failed = await Promise.allSettled([
+    own.store.recentReadVersion(),
+    own.store.recentReadVersion(),
+  ])
+  for (const { status } of failed) assert.is(status, 'rejected')
+  own.store.readVersion = fetch
+  assert.ok((await own.store.recentReadVersion()) > 0n)
+  await own.close()
+})
+
 test('keeps what was committed when it is opened again', async () => {
   const directory = await openTestStore()
   const kept = await directory.keyPrefix()
