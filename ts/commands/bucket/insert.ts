@@ -17,7 +17,14 @@ export const bucketInsert = command({
   args: [text('bucket'), rest(bytes('words'), { syntax: 'DOCS document [document …]' })],
   port: 'client',
   flags: ['write'],
-  errors: ['NOSUCHNAMESPACE', 'NOSUCHBUCKET', 'BUCKETBEINGREMOVED', 'REJECT', 'DUPLICATEKEY'],
+  errors: [
+    'NOSUCHNAMESPACE',
+    'NAMESPACEBEINGREMOVED',
+    'NOSUCHBUCKET',
+    'BUCKETBEINGREMOVED',
+    'REJECT',
+    'DUPLICATEKEY',
+  ],
   reply: array(bulk),
   run: async (ctx, { bucket: name, words }) => {
     const { attributes, namespace: path } = ctx.session
@@ -29,6 +36,7 @@ export const bucketInsert = command({
     const namespace = await namespaces.resolve(path)
     const insertion = new Insertion(inputs, attributes.inputType === 'json')
     await ctx.tx(async tx => {
+      tx.guardCommit(namespace)
       await documents.insert(tx, await openBucket(tx, namespace, name), insertion)
     })
     return formatIds(insertion.prepare().ids, attributes.objectIdFormat)
