@@ -27,14 +27,14 @@ function createAll(socket: Socket, next: () => number | undefined): Promise<void
   return new Promise((resolve, reject) => {
     const send = (): void => {
       const number = next()
-      if (number === undefined) return resolve()
-      socket.write(encodeRequest(['NAMESPACE', 'CREATE', `bench.n${number}`]))
+      if (number === undefined) resolve()
+      else socket.write(encodeRequest(['NAMESPACE', 'CREATE', `bench.n${number}`]))
     }
     let reply = ''
     socket.setEncoding('latin1').on('data', (chunk: string) => {
       reply += chunk
       if (reply.length < OK.length) return
-      if (reply !== OK) return reject(new Error(`the server answered ${reply}`))
+      if (reply !== OK) reject(new Error(`the server answered ${reply}`))
       reply = ''
       send()
     })

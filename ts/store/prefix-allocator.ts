@@ -12,7 +12,6 @@
  * adds a write conflict on it; nothing else of the allocator conflicts.
  */
 
-import { randomInt } from 'node:crypto'
 import { prefixEnd, prefixRange, TupleType, tupleItemBytes, withTupleItem } from './keyspace.js'
 import { lastKey, unpack } from './packed-range.js'
 import type { Tx } from './tx.js'
@@ -83,7 +82,7 @@ class Window {
   /** A number that was not drawn before. */
   draw(): number {
     for (;;) {
-      const number = this.#start + randomInt(windowSize(this.#start))
+      const number = this.#start + Math.floor(Math.random() * windowSize(this.#start))
       if (this.#drawn.has(number)) continue
       this.#drawn.add(number)
       return number

@@ -294,7 +294,7 @@ export class Tx {
     this.#afterCommit.push(hook)
   }
 
-  /** Asked when what was written is about to be committed, behind the hooks; once for each guard. */
+  /** Asked, behind the hooks, when something written is about to be committed; once a guard. */
   guardCommit(guard: CommitGuard): void {
     if (this.#guards === NO_HOOKS) this.#guards = [guard]
     else if (!this.#guards.includes(guard)) this.#guards.push(guard)

@@ -81,8 +81,8 @@ export class Namespaces {
     await this.#creation.create(path)
   }
 
-  /** Marks a namespace, and with it all below, as removed; where `namespaces.remove_mode` says so,
-   *  deletes them as well. @throws RespError see `Removal` */
+  /** Marks a namespace, and with it all below, as removed, and deletes them where
+   *  `namespaces.remove_mode` says so. @throws RespError see `Removal` */
   remove(path: string): Promise<void> {
     return this.#removal.remove(path)
   }
