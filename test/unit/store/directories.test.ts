@@ -133,7 +133,7 @@ embedded('gives different prefixes to transactions side by side, on a troubled s
     const made = await Promise.all(
       Array.from({ length: 60 }, (_, i) => (i % 4 === 0 ? byLayer : makeOne)(`d${i}`)),
     )
-    assert.is(made.flat().length, 15 + 45 * 3)
+    assert.is(made.flat().length, 15 + 45 * 3, `SEED=${first}`)
     checkApart(made.flat())
   } finally {
     await faulty.close()
