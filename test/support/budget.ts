@@ -22,7 +22,7 @@ const ROUNDS = {
   'mutated pipelines': { short: 1_000, long: 100_000 },
   'garbage on a socket': { short: 60, long: 3_000 },
   'random requests': { short: 20_000, long: 1_000_000 },
-  'namespace commands': { short: 12, long: 1_000 },
+  'namespace commands': { short: 5, long: 1_000 },
   'purges beside writers': { short: 15, long: 1_000 },
   'kill during namespace commands': { short: 5, long: 200 },
   'kill during inserts': { short: 6, long: 300 },
