@@ -112,17 +112,17 @@ export class Changes {
     return number
   }
 
-  /** Tells all members again that something has changed. */
+  /** Tells all members again that something has changed; a failure is logged. */
   async remind(): Promise<void> {
-    await this.#parts.store.transact(tx => this.announce(tx), ALWAYS)
-    await this.catchUp()
+    await this.#logged(async () => {
+      await this.#parts.store.transact(tx => this.announce(tx), ALWAYS)
+      await this.#observe()
+    })
   }
 
   /** Takes note of what was committed before the call; a failure is logged, `#follow` goes on. */
   async catchUp(): Promise<void> {
-    await this.#observe().catch(cause => {
-      this.#parts.log.warn({ err: cause }, 'cannot take note of a change of namespaces yet')
-    })
+    await this.#logged(() => this.#observe())
   }
 
   /** Have all members that are alive seen this change? */
@@ -191,6 +191,14 @@ export class Changes {
         this.#parts.forget()
         await this.#pause(FOLLOW_RETRY_MS)
       }
+    }
+  }
+
+  async #logged(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work()
+    } catch (cause) {
+      this.#parts.log.warn({ err: cause }, 'cannot take note of a change of namespaces yet')
     }
   }
 

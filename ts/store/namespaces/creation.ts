@@ -70,7 +70,7 @@ export class Creation {
         if (refusal === undefined) request.resolve()
         else request.reject(refusal)
       }
-      if (refusals.some(isUnseen)) await this.#parts.changes.remind()
+      if (refusals.some(isUnseen)) void this.#parts.changes.remind()
     } catch (thrown) {
       const [only] = batch
       if (batch.length === 1) only!.reject(thrown)

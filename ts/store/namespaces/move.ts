@@ -47,7 +47,7 @@ export class Move {
       idempotent: true,
     })
     if (unseen !== undefined) {
-      await changes.remind()
+      void changes.remind()
       throw tombstoneUnseen(unseen)
     }
     await changes.catchUp()
