@@ -89,9 +89,10 @@ test('a purge waits for a member that hangs, and says so', () =>
           "namespace 'm'",
       )
       await one.call('NAMESPACE', 'REMOVE', 'a')
-      assert.match(
-        await one.error('NAMESPACE', 'PURGE', 'a'),
-        /^BARRIERNOTSATISFIED Barrier not satisfied: not all members observed version \d+ within 20 attempts$/,
+      assert.is(
+        (await one.error('NAMESPACE', 'PURGE', 'a')).replace(/version \d+/, 'version V'),
+        'BARRIERNOTSATISFIED Barrier not satisfied: not all members observed version V ' +
+          'within 20 attempts',
       )
       assert.is(await outcome(one, 'NAMESPACE EXISTS a'), 'NAMESPACEBEINGREMOVED')
     } finally {

@@ -19,7 +19,7 @@ test('the first use of a namespace takes no read version', () =>
     assert.is(await client.call('COMMIT'), 'OK')
   }))
 
-test('a namespace that other members changed since is looked up outside of the transaction', async () => {
+test('a look-up after a change happens outside of the transaction', async () => {
   const [client, other] = [await server.connect(), await server.connect()]
   await other.call('NAMESPACE', 'CREATE', 'fresh.a')
   await client.call('NAMESPACE', 'USE', 'fresh.a')

@@ -252,7 +252,7 @@ test('purges more namespaces than one transaction deletes', async () => {
   assert.equal(await client.call('NAMESPACE', 'LIST', 'many'), [])
 })
 
-test('refuses data commands and cursors of a namespace that is removed, moved or gone', async () => {
+test('refuses data commands and cursors of what is removed, moved or gone', async () => {
   const client = await server.connect()
   const other = await server.connect()
   const requests = [

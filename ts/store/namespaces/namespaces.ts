@@ -92,7 +92,7 @@ export class Namespaces {
     return this.#removal.purge(path)
   }
 
-  /** Moves a namespace with all below it, and makes missing parents. @throws RespError see `Move` */
+  /** Moves a namespace with all below it, makes missing parents. @throws RespError see `Move` */
   move(oldPath: string, newPath: string): Promise<void> {
     return this.#move.move(oldPath, newPath)
   }
