@@ -68,6 +68,26 @@ test('gives one of many concurrent creators the namespace', async () => {
   assert.ok(siblings.every(({ type }) => type === '+'))
 })
 
+test('refuses a name that is too long for a key, and only that', async () => {
+  const clients = await Promise.all(Array.from({ length: 8 }, () => server.connect()))
+  const long = 'x'.repeat(12_000)
+  for (let round = 0; round < 5; round++) {
+    const replies = await Promise.all(
+      clients.map((client, i) => {
+        const name = i % 4 === 3 ? long : `n${round}-${i}`
+        return client.frame('NAMESPACE', 'CREATE', `lengths.${name}`)
+      }),
+    )
+    for (const [i, { type, value }] of replies.entries()) {
+      const expected = i % 4 === 3 ? '-KEY_TOO_LARGE Key length exceeds limit' : '+OK'
+      assert.is(`${type}${value}`, expected)
+    }
+  }
+  const [client] = clients
+  const names = (await client!.call('NAMESPACE', 'LIST', 'lengths')) as string[]
+  assert.is(names.length, 30)
+})
+
 test('answers mistakes with the documented texts', async () => {
   const client = await server.connect()
   const deep = Array.from({ length: 11 }, (_, i) => `d${i}`).join('.')

@@ -14,6 +14,7 @@
 
 import { prefixEnd, prefixRange, TupleType, tupleItemBytes, withTupleItem } from './keyspace.js'
 import { lastKey, unpack } from './packed-range.js'
+import { yieldTurn } from './turn.js'
 import type { Tx } from './tx.js'
 import { TxOption } from './types.js'
 
@@ -27,6 +28,9 @@ const RECENT = Buffer.concat([ALLOCATOR, tupleNumber(1)])
 const NODE_KEYS = Buffer.concat([NODES, Buffer.of(TupleType.bytes)])
 const EMPTY = Buffer.alloc(0)
 
+/** Prefixes whose reads are under way at the same time. */
+const CHECKED_AT_ONCE = 32
+
 /** Draws prefixes for directories that this transaction makes.
  *  @throws Error when somebody keeps keys or directories of its own where prefixes are drawn */
 export async function allocatePrefixes(tx: Tx, count: number): Promise<Buffer[]> {
@@ -35,10 +39,15 @@ export async function allocatePrefixes(tx: Tx, count: number): Promise<Buffer[]>
   let candidates = Array.from({ length: count }, () => window.give())
   while (candidates.length > 0) {
     const taken = await Promise.all(candidates.map(number => tx.get(recentKey(number))))
+    await yieldTurn()
     free.push(...candidates.filter((_, i) => taken[i] === undefined))
     candidates = Array.from({ length: count - free.length }, () => window.draw())
   }
-  await Promise.all(free.map(number => checkUnused(tx, tupleNumber(number))))
+  for (let from = 0; from < count; from += CHECKED_AT_ONCE) {
+    const numbers = free.slice(from, from + CHECKED_AT_ONCE)
+    await Promise.all(numbers.map(number => checkUnused(tx, tupleNumber(number))))
+    await yieldTurn()
+  }
   window.write(tx, free)
   return free.map(tupleNumber)
 }

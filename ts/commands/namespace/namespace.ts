@@ -133,11 +133,11 @@ const purge = subcommand({
   errors: ['NOSUCHNAMESPACE', 'BARRIERNOTSATISFIED'],
   reply: ok,
   example: [
-    'NAMESPACE CREATE trial',
-    'NAMESPACE PURGE trial',
-    'NAMESPACE REMOVE trial',
-    'NAMESPACE PURGE trial',
-    'NAMESPACE EXISTS trial',
+    'NAMESPACE CREATE draft',
+    'NAMESPACE PURGE draft',
+    'NAMESPACE REMOVE draft',
+    'NAMESPACE PURGE draft',
+    'NAMESPACE EXISTS draft',
   ],
   run: ({ services }, args) => services.namespaces.purge(args.path),
 })

@@ -11,6 +11,7 @@ import { err } from '../../error.js'
 import { firstChildren, removeDirectory } from '../directory.js'
 import { NamespaceField, namespaceFieldKey } from '../keyspace.js'
 import type { Store } from '../store.js'
+import { yieldTurn } from '../turn.js'
 import type { Tx } from '../tx.js'
 import type { Changes } from './changes.js'
 import { beingRemoved } from './errors.js'
@@ -139,6 +140,7 @@ async function clearBelow(tx: Tx, parent: Buffer, limit: number): Promise<number
       if (left === 0) return 0
       removeDirectory(tx, { parent, name }, prefix)
       left--
+      await yieldTurn()
       if (left === 0) return 0
     }
   }

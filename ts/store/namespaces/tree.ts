@@ -92,6 +92,7 @@ export class Tree {
     const prefixes = await allocatePrefixes(tx, wanted.length)
     const made = new Map<NewNamespace, Buffer>()
     for (const [i, namespace] of wanted.entries()) {
+      await yieldTurn()
       const prefix = prefixes[i]!
       made.set(namespace, prefix)
       const { name } = namespace
