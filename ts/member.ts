@@ -21,7 +21,7 @@ import { Sessions, sessionDefaults } from './server/session.js'
 import { checkListeners } from './server/transport/preflight.js'
 import { selectTransport } from './server/transport/select.js'
 import { openClusterDirectory } from './store/directory.js'
-import { Namespaces } from './store/namespaces.js'
+import { Namespaces } from './store/namespaces/namespaces.js'
 import { Store } from './store/store.js'
 import { Watches } from './store/watches.js'
 import { Teardown } from './teardown.js'
@@ -104,7 +104,7 @@ async function open(config: Config, { version, log, teardown }: OpenOptions): Pr
   teardown.add('store', () => store.close())
   const cluster = await Cluster.open({ store, identity, config, log })
   await cluster.claim()
-  const namespaces = await Namespaces.open(store, config, log)
+  const namespaces = await Namespaces.open({ store, config, log, members: cluster })
   teardown.add('namespaces', () => namespaces.close())
   const prefixRegistry = await openClusterDirectory(store, config.cluster.name, 'prefixes')
   const { routes } = cluster

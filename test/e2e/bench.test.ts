@@ -43,4 +43,11 @@ test('the ZMap benchmark compares rates', async () => {
   assert.match(await smoke('load/zmap.js'), /ZGET is [\d.]+ of GET[\s\S]*one-off ZSETs/)
 })
 
+test('the benchmark of namespaces prints rate and memory of each tenth', async () => {
+  const lines = (await smoke('load/namespaces.js')).trimEnd().split('\n')
+  assert.is(lines.length, 10)
+  const last = /^up to 2,000: [\d,]+ namespaces\/s, \d+ MiB of its own, \d+ MiB mapped$/
+  assert.match(lines[9]!, last)
+})
+
 test.run()

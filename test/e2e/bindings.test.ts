@@ -11,7 +11,7 @@ import { test } from 'uvu'
 import { nativePath } from '../../ts/native.js'
 import { isOnCluster } from '../support/cluster.js'
 import { reportSkip } from '../support/outcome.js'
-import { installPythonPackage, runPython } from '../support/python.js'
+import { checksIn, installedOrSkip, runPython } from '../support/python.js'
 
 const SCRIPT = fileURLToPath(new URL('../../../test/clients/python/bindings.py', import.meta.url))
 const LIMIT_MS = 90_000
@@ -25,20 +25,13 @@ const RUNS = [
 
 type Run = (typeof RUNS)[number]
 
-/** One line of the script's output. */
-interface Check {
-  name: string
-  /** Traceback of a failure. */
-  error: string | null
-}
-
 if (isOnCluster)
   reportSkip('other bindings', 'they judge our libfdb_c, which a cluster does without')
 else await Promise.all(RUNS.map(addChecks))
 
 /** Runs the script and adds a test for each of its checks. */
 async function addChecks({ version, apiVersion }: Run): Promise<void> {
-  const path = await installed(version)
+  const path = await installedOrSkip('foundationdb', version)
   if (path === undefined) return
   const directory = mkdtempSync(join(tmpdir(), 'kronotop-bindings-'))
   const { stdout, failure } = await runPython({
@@ -57,21 +50,6 @@ async function addChecks({ version, apiVersion }: Run): Promise<void> {
   for (const { name, error } of checksIn(stdout)) add(name, error)
   add('runs to its end', failure)
   add('keeps its data in the directory', used ? undefined : 'the directory holds no store')
-}
-
-/** The package's folder; undefined, with a line that says why, when it cannot be installed. */
-async function installed(version: string): Promise<string | undefined> {
-  try {
-    return await installPythonPackage('foundationdb', version)
-  } catch (error) {
-    reportSkip(`PyPI foundationdb ${version}`, error instanceof Error ? error.message : `${error}`)
-    return undefined
-  }
-}
-
-function checksIn(stdout: string): Check[] {
-  const lines = stdout.split('\n').filter(line => line.startsWith('{'))
-  return lines.map(line => JSON.parse(line))
 }
 
 test.run()

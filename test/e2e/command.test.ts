@@ -6,7 +6,7 @@ import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import * as assert from 'uvu/assert'
 import { reportSkip } from '../support/outcome.js'
-import { installPythonPackage, runPython } from '../support/python.js'
+import { installedOrSkip, runPython } from '../support/python.js'
 import { serverSuite } from '../support/server-suite.js'
 
 const { server, test } = serverSuite('COMMAND')
@@ -72,13 +72,8 @@ interface PythonView {
 }
 
 test('is read by redis-py', async () => {
-  let path: string
-  try {
-    path = await installPythonPackage('redis', REDIS_PY)
-  } catch (cause) {
-    reportSkip('COMMAND with redis-py', cause instanceof Error ? cause.message : String(cause))
-    return
-  }
+  const path = await installedOrSkip('redis', REDIS_PY)
+  if (path === undefined) return
   const args = [String(server.clientPort)]
   const ended = await runPython({ script: SCRIPT, args, path, env: {}, limitMs: LIMIT_MS })
   assert.is(ended.failure, undefined)

@@ -13,7 +13,9 @@ const segment = 0x01020304
 const position = 0x0a0b0c0d
 
 const FROZEN: readonly (readonly [what: string, key: Buffer, hex: string])[] = [
-  ['namespaces version', keyspace.namespacesVersionKey(prefix), '150701'],
+  ['changes of namespaces', keyspace.namespaceChangesKey(prefix), '150701'],
+  ['namespaces seen', keyspace.namespacesSeenKey(prefix, 'f00d'), '15070266303064'],
+  ['tombstone', keyspace.tombstoneKey(prefix, 'a.ä'), '150703612ec3a4'],
   ['namespace uuid', keyspace.namespaceFieldKey(prefix, 0x01), '15070101'],
   ['namespace removed', keyspace.namespaceFieldKey(prefix, 0x02), '15070102'],
   ['zmap prefix', keyspace.zmapPrefix(prefix), '150702'],
@@ -60,7 +62,7 @@ for (const [what, key, hex] of FROZEN) {
 }
 
 test('freezes the values of stored tags', () => {
-  assert.equal(keyspace.NamespaceField, { uuid: 1, removed: 2, version: 3 })
+  assert.equal(keyspace.NamespaceField, { uuid: 1, removed: 2, version: 3, name: 4, parent: 5 })
   assert.equal(keyspace.VolumeField, { id: 1, status: 2 })
   assert.equal(keyspace.Accounting, { cardinality: 1, usedBytes: 2 })
 })

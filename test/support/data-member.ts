@@ -19,7 +19,7 @@ import { parseFilter } from '../../ts/query/parse.js'
 import { compileProgram } from '../../ts/query/program.js'
 import { Redis } from '../../ts/redis/redis.js'
 import { openClusterDirectory } from '../../ts/store/directory.js'
-import { Namespaces } from '../../ts/store/namespaces.js'
+import { Namespaces } from '../../ts/store/namespaces/namespaces.js'
 import { Store } from '../../ts/store/store.js'
 import type { Tx } from '../../ts/store/tx.js'
 import type { MaybePromise } from '../../ts/store/types.js'
@@ -83,7 +83,7 @@ async function openIn(directory: string, options: OpenOptions): Promise<DataMemb
   const identity = await openIdentity(config.data_dir, config.cluster.name)
   const store = options.store ?? (await Store.open(config, log))
   const cluster = await Cluster.open({ store, identity, config, log })
-  const namespaces = await Namespaces.open(store, config, log)
+  const namespaces = await Namespaces.open({ store, config, log, members: cluster })
   const registry = await openClusterDirectory(store, config.cluster.name, 'prefixes')
   const { routes } = cluster
   const parts = { store, routes, memberDirectory: identity.directory, config, log }
@@ -98,7 +98,7 @@ async function openIn(directory: string, options: OpenOptions): Promise<DataMemb
     await cluster.leave()
     await redis.stop()
     await volumes.close()
-    namespaces.close()
+    await namespaces.close()
     identity.release()
   }
   return {

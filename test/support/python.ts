@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { reportSkip } from './outcome.js'
 
 const run = promisify(execFile)
 
@@ -15,7 +16,7 @@ const INSTALL_LIMIT_MS = 120_000
 /** Installs one version of a package without what it depends on.
  *  @returns  the folder for PYTHONPATH
  *  @throws   Error one line: what is missing on this machine */
-export async function installPythonPackage(name: string, version: string): Promise<string> {
+async function installPythonPackage(name: string, version: string): Promise<string> {
   const folder = join(PACKAGES, `${name}-${version}`)
   if (existsSync(folder)) return folder
   await mkdir(PACKAGES, { recursive: true })
@@ -32,6 +33,16 @@ export async function installPythonPackage(name: string, version: string): Promi
     throw new Error(`cannot install ${name} ${version} from PyPI (${reasonOf(cause)})`, { cause })
   }
   return folder
+}
+
+/** The package's folder; undefined, with a line that says why, when it cannot be installed. */
+export async function installedOrSkip(name: string, version: string): Promise<string | undefined> {
+  try {
+    return await installPythonPackage(name, version)
+  } catch (error) {
+    reportSkip(`PyPI ${name} ${version}`, error instanceof Error ? error.message : `${error}`)
+    return undefined
+  }
 }
 
 function reasonOf(cause: unknown): string {
@@ -77,4 +88,22 @@ export async function runPython({
     const stdout = error instanceof Error && 'stdout' in error ? String(error.stdout) : ''
     return { stdout, failure: String(error) }
   }
+}
+
+/** One check of a script that runs them with `test/clients/python/harness.py`. */
+export interface Check {
+  readonly name: string
+  /** Traceback of a failure. */
+  readonly error: string | null
+}
+
+/** The checks that a script wrote. */
+export function checksIn(stdout: string): Check[] {
+  return jsonLines<Check>(stdout).filter(line => 'name' in line)
+}
+
+/** All lines of JSON that a script wrote. */
+export function jsonLines<T extends object>(stdout: string): T[] {
+  const lines = stdout.split('\n').filter(line => line.startsWith('{'))
+  return lines.map(line => JSON.parse(line))
 }

@@ -79,6 +79,11 @@ export class TestServer {
     return this.#root === undefined ? [`store.path=${join(this.directory, '.store')}`] : this.#store
   }
 
+  /** Id of the process, which runs. */
+  get pid(): number {
+    return this.#child!.pid!
+  }
+
   get clientPort(): number {
     return this.#clientPort
   }

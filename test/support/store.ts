@@ -1,11 +1,12 @@
 /** A real store in a directory of its own, for tests. */
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { type Config, loadConfig } from '../../ts/config/config.js'
 import { ensureDirectory } from '../../ts/store/directory.js'
-import { Namespaces } from '../../ts/store/namespaces.js'
+import { Namespaces, type NamespacesParts } from '../../ts/store/namespaces/namespaces.js'
 import { Store } from '../../ts/store/store.js'
 import { isOnCluster, removeRoots, storeSettings } from './cluster.js'
 import { type Faults, setFaults } from './faults.js'
@@ -75,8 +76,14 @@ export async function removeData(store: Store): Promise<void> {
   if (isOnCluster && root !== undefined) await removeRoots(store, root)
 }
 
+/** What a member sees of the others. */
+export type Members = NamespacesParts['members']
+
 export interface TestNamespaces extends TestStore {
   readonly namespaces: Namespaces
+  /** Namespaces of the same store, as another member has them; the caller closes them.
+   *  @param isAlive what it thinks of the others; default: all are */
+  join(isAlive?: Members['isAlive']): Promise<Namespaces>
 }
 
 /** As `openTestStore`, with the namespaces of a cluster in it. */
@@ -86,10 +93,18 @@ export async function openTestNamespaces(
 ): Promise<TestNamespaces> {
   const opened = await openTestStore(sets, options)
   const log = pino({ level: 'silent' })
-  const namespaces = await Namespaces.open(opened.store, opened.config, log)
+  const { store, config } = opened
+  const join = (isAlive: Members['isAlive'] = () => true): Promise<Namespaces> =>
+    Namespaces.open({ store, config, log, members: { memberId: newMemberId(), isAlive } })
+  const namespaces = await join()
   const close = async (): Promise<void> => {
-    namespaces.close()
+    await namespaces.close()
     await opened.close()
   }
-  return { ...opened, namespaces, close }
+  return { ...opened, namespaces, join, close }
+}
+
+/** An id as members have it. */
+export function newMemberId(): string {
+  return randomBytes(20).toString('hex')
 }

@@ -11,6 +11,7 @@ import type { Tx } from '../store/tx.js'
 import { Administration, METADATA_VERSION } from './administration.js'
 import type { Identity } from './identity.js'
 import { ClusterKeys } from './keys.js'
+import { Liveness } from './liveness.js'
 import { type Address, type MemberRecord, processIdText } from './member.js'
 import { Membership } from './membership.js'
 import { RouteTable, type Topology } from './routes.js'
@@ -30,6 +31,7 @@ export class Cluster {
   readonly #parts: ClusterParts
   readonly #keys: ClusterKeys
   readonly #membership: Membership
+  readonly #liveness: Liveness
   #watching: Promise<void> | undefined
 
   private constructor(parts: ClusterParts, keys: ClusterKeys) {
@@ -45,8 +47,11 @@ export class Cluster {
       routes: this.routes,
       self: this.memberId,
     })
+    const { interval, maximum_silent_period: silence } = parts.config.cluster.heartbeat
+    this.#liveness = new Liveness(Math.ceil(silence / interval))
     this.#membership = new Membership(store, keys, {
-      intervalMs: parts.config.cluster.heartbeat.interval * 1000,
+      intervalMs: interval * 1000,
+      liveness: this.#liveness,
       log,
     })
   }
@@ -75,6 +80,12 @@ export class Cluster {
 
   get topology(): Topology {
     return this.routes.topology
+  }
+
+  /** Has a member been heard of within `cluster.heartbeat.maximum_silent_period`? True also of one
+   *  that this member has not heard of yet, for as long. */
+  isAlive(memberId: string): boolean {
+    return this.#liveness.isAlive(memberId)
   }
 
   /** Registers this process as RUNNING, then follows the topology until `leave`. */

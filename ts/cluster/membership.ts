@@ -1,16 +1,19 @@
 /**
- * This member's own record and heartbeat.
+ * This member's own record and heartbeat, and a look at those of the others with each beat.
  *
- * A heartbeat that cannot be written is logged and tried again at the next interval.
+ * What fails of it is logged and tried again at the next interval.
  */
 
 import type { Logger } from 'pino'
+import { unpack } from '../store/packed-range.js'
 import type { Store } from '../store/store.js'
 import type { ClusterKeys } from './keys.js'
+import type { Liveness } from './liveness.js'
 import { decodeMember, encodeMember, type MemberRecord } from './member.js'
 
 export interface MembershipOptions {
   readonly intervalMs: number
+  readonly liveness: Liveness
   readonly log: Logger
 }
 
@@ -76,8 +79,20 @@ export class Membership {
     if (record === undefined) return
     try {
       await this.#store.transact(tx => tx.add(this.#keys.heartbeat(record.memberId), 1n))
+      this.#options.liveness.look(await this.#heartbeats())
     } catch (cause) {
-      this.#options.log.warn({ err: cause }, 'a heartbeat could not be written')
+      this.#options.log.warn({ err: cause }, 'a heartbeat could not be written, or others not read')
     }
+  }
+
+  async #heartbeats(): Promise<Map<string, bigint>> {
+    const { begin, end } = this.#keys.members()
+    const range = await this.#store.transact(tx => tx.getRangeAll(begin, end, { snapshot: true }))
+    const heartbeats = new Map<string, bigint>()
+    for (const { key, value } of unpack(range)) {
+      const { memberId, isRecord } = this.#keys.parseMember(key)
+      if (!isRecord) heartbeats.set(memberId, value.readBigInt64LE())
+    }
+    return heartbeats
   }
 }

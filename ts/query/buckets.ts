@@ -8,7 +8,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { RespError } from '../error.js'
 import { bucketDataPrefix, bucketMetadataKey, bucketMetadataRange } from '../store/keyspace.js'
 import { unpack } from '../store/packed-range.js'
-import type { Tx } from '../store/tx.js'
+import type { CommitGuard, Tx } from '../store/tx.js'
 import { andThen, type MaybePromise } from '../store/types.js'
 
 const PREFIX_BYTES = 8
@@ -37,8 +37,8 @@ export interface Bucket {
   readonly data: Buffer
 }
 
-/** The namespace that a command works in. */
-export interface BucketNamespace {
+/** The namespace that a command works in; guard of the commits of what writes into it. */
+export interface BucketNamespace extends CommitGuard {
   readonly path: string
   readonly prefix: Buffer
 }
@@ -51,6 +51,7 @@ export async function createBucket(
   options: { name: string; shards: readonly number[]; registry: Buffer },
 ): Promise<void> {
   const { name, shards, registry } = options
+  tx.guardCommit(namespace)
   const key = bucketMetadataKey(namespace.prefix, Buffer.from(name))
   if ((await tx.get(key)) !== undefined) {
     throw new RespError('BUCKETALREADYEXISTS', `Bucket already exists: ${name}`)

@@ -13,7 +13,8 @@ export type CursorKind = (typeof CURSOR_KINDS)[number]
 
 export interface Cursor {
   readonly kind: CursorKind
-  readonly namespace: BucketNamespace
+  /** As it was looked up for the last batch. */
+  namespace: BucketNamespace
   readonly bucket: string
   /** The filter argument as it was sent. */
   readonly source: Buffer

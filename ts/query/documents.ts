@@ -201,6 +201,7 @@ export class Documents {
     cursor: Cursor,
     planned: () => void,
   ): Promise<{ bucket: Bucket; batch: ScanBatch }> {
+    tx.guardCommit(cursor.namespace)
     const { bucket, batch } = await this.read(tx, cursor, { format: 'ids', planned })
     // ORDER: all checks before the first change, so that a refusal leaves an open transaction as it
     // was.

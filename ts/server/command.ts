@@ -44,8 +44,9 @@ export type Port = 'client' | 'admin'
 export interface SubcommandTexts {
   /** @param typed the word as sent; `parent` is the upper-case name of the command above it */
   unknown(typed: string, parent: string): string
-  /** @param path names from the command to the subcommand, in the case that the family uses */
-  arity(path: readonly string[]): string
+  /** @param path names from the command to the subcommand, in the case that the family uses
+   *  @param isTooFew words are missing, rather than too many */
+  arity(path: readonly string[], isTooFew: boolean): string
 }
 
 /** Kronotop's own texts. */
@@ -261,9 +262,10 @@ export class Command {
     return this.#step === 1 || (words - this.minWords) % this.#step === 0
   }
 
-  arityError(): RespError {
+  /** @param words the number of words after the name, which is not allowed */
+  arityError(words: number): RespError {
     const path = this.isRedis ? this.path.map(name => name.toLowerCase()) : this.path
-    return err((this.parent ? this.#texts : kronotopTexts).arity(path))
+    return err((this.parent ? this.#texts : kronotopTexts).arity(path, words < this.minWords))
   }
 
   /** Typed arguments. The number of words was accepted before.

@@ -117,7 +117,8 @@ export class Gates {
     const found = registry.find(frame)
     if (found === undefined) throw unknownCommand(frame)
     const command = found.resolve(frame)
-    if (!command.accepts(frame.count - command.depth)) throw command.arityError()
+    const words = frame.count - command.depth
+    if (!command.accepts(words)) throw command.arityError(words)
     if (!session.authenticated && !command.beforeLogin) {
       throw new RespError('NOAUTH', 'Authentication required.')
     }

@@ -2,7 +2,9 @@
  * Every key of the database, built in one place and frozen by `test/format/keyspace.test.ts`.
  *
  *   directories    ['kronotop', cluster, area …]; the directory layer gives each a short prefix
- *   area namespaces A 01                             counter of changes, i64le, added to
+ *   area namespaces A 01                             number of the last change, i64le
+ *                  A 02 member(40)                       the last change that it has seen, i64le
+ *                  A 03 path                             tombstone of a moved namespace -> `Mark`
  *   namespace N    N 01 field                            metadata (`NamespaceField`)
  *                  N 02 key                              ZMap entry -> value
  *                  N 03 name                             bucket -> its metadata
@@ -35,9 +37,32 @@ export function clusterPath(cluster: string, area: ClusterArea, ...below: string
 
 // Namespaces.
 
-/** Counts what makes look-ups of namespaces out of date. @param root prefix of area `namespaces` */
-export function namespacesVersionKey(root: Buffer): Buffer {
-  return tagged(root, 0x01)
+const NamespacesTag = { changes: 0x01, seen: 0x02, tombstones: 0x03 } as const
+
+/** Number of the last change that made look-ups of namespaces out of date.
+ *  @param root prefix of area `namespaces` */
+export function namespaceChangesKey(root: Buffer): Buffer {
+  return tagged(root, NamespacesTag.changes)
+}
+
+/** Number of the last change that a member has seen. */
+export function namespacesSeenKey(root: Buffer, memberId: string): Buffer {
+  return tagged(root, NamespacesTag.seen, Buffer.from(memberId, 'latin1'))
+}
+
+/** What all members have seen: [begin, end). */
+export function namespacesSeenRange(root: Buffer): KeyRange {
+  return prefixRange(tagged(root, NamespacesTag.seen))
+}
+
+/** Where a namespace was until it was moved away. @param path as typed */
+export function tombstoneKey(root: Buffer, path: string): Buffer {
+  return tagged(root, NamespacesTag.tombstones, Buffer.from(path))
+}
+
+/** All tombstones: [begin, end). */
+export function tombstonesRange(root: Buffer): KeyRange {
+  return prefixRange(tagged(root, NamespacesTag.tombstones))
 }
 
 const NamespaceTag = { metadata: 0x01, zmap: 0x02, buckets: 0x03, bucketData: 0x04 } as const
@@ -46,10 +71,14 @@ const NamespaceTag = { metadata: 0x01, zmap: 0x02, buckets: 0x03, bucketData: 0x
 export const NamespaceField = {
   /** 16 random bytes, made with the namespace. */
   uuid: 0x01,
-  /** Present once the namespace is logically removed; the value is empty. */
+  /** Present once the namespace is logically removed: a `Mark`. */
   removed: 0x02,
   /** i64le, counts removals. */
   version: 0x03,
+  /** Last segment of its path. */
+  name: 0x04,
+  /** Prefix of its parent; of the area, at the top level. */
+  parent: 0x05,
 } as const
 export type NamespaceField = (typeof NamespaceField)[keyof typeof NamespaceField]
 

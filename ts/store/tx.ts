@@ -39,6 +39,18 @@ type AfterCommit = (committed: Committed) => void
 /** Shared while there are none, which is nearly always. */
 const NO_HOOKS: never[] = []
 
+/** Has a say in whether a transaction may commit, and is told when that is over. */
+export interface CommitGuard {
+  /** @throws RespError when the transaction must not commit any more */
+  admit(): MaybePromise<Admission>
+}
+
+/** A commit under way. */
+export interface Admission {
+  /** The commit has ended, whether it succeeded or not. */
+  leave(): void
+}
+
 /** Stands in for the native handle of a transaction that is over. */
 const OVER = new Proxy({} as NativeTransaction, {
   get: () => () => {
@@ -70,6 +82,7 @@ export class Tx {
   #watches = false
   #beforeCommit: BeforeCommit[] = NO_HOOKS
   #afterCommit: AfterCommit[] = NO_HOOKS
+  #guards: CommitGuard[] = NO_HOOKS
 
   constructor(native: NativeTransaction, options: TxOptions) {
     this.#native = native
@@ -292,6 +305,12 @@ export class Tx {
     this.#afterCommit.push(hook)
   }
 
+  /** Asked, behind the hooks, when something written is about to be committed; once a guard. */
+  guardCommit(guard: CommitGuard): void {
+    if (this.#guards === NO_HOOKS) this.#guards = [guard]
+    else if (!this.#guards.includes(guard)) this.#guards.push(guard)
+  }
+
   /** Ends the transaction, whether it succeeds or not. */
   async commit(): Promise<Committed> {
     if (this.#state !== 'open') throw this.#endedError()
@@ -299,6 +318,7 @@ export class Tx {
     const native = this.#native
     let stamp: Promise<Buffer> | undefined
     let version = NO_VERSION
+    const admissions: Admission[] = []
     try {
       this.#checkAge()
       // By index: a hook may register another.
@@ -307,6 +327,10 @@ export class Tx {
         if (pending instanceof Promise) await pending
       }
       if (this.hasMutations) {
+        for (const guard of this.#guards) {
+          const admission = guard.admit()
+          admissions.push(admission instanceof Promise ? await admission : admission)
+        }
         // ORDER: the stamp can be asked for before the commit only.
         stamp = native.getVersionstamp()
         stamp.catch(ignore)
@@ -314,6 +338,7 @@ export class Tx {
       await native.commit()
       version = native.commitVersion()
     } finally {
+      for (const admission of admissions) admission.leave()
       this.#end()
     }
     const committed: Committed = {

@@ -5,7 +5,7 @@ import { errorOf } from '../../support/data-member.js'
 
 const cursorOf = (kind: CursorKind): Cursor => ({
   kind,
-  namespace: { path: 'global', prefix: Buffer.alloc(1) },
+  namespace: { path: 'global', prefix: Buffer.alloc(1), admit: () => ({ leave: () => {} }) },
   bucket: 'b',
   source: Buffer.from('{}'),
   filter: { kind: 'true' },

@@ -138,12 +138,12 @@ test('resolves subcommands in any case and depth', () => {
 test('subcommands inherit flags and texts', () => {
   const deep = parent.resolve(frameOf('area', 'two', 'deep'))
   assert.ok(deep.isWrite && deep.beforeInitialization)
-  assert.is(deep.arityError().message, 'invalid number of parameters')
+  assert.is(deep.arityError(1).message, 'invalid number of parameters')
   assert.not(parent.resolve(frameOf('area', 'one', 'x')).isWrite)
 })
 
 test('argument-count errors carry the name as its family writes it', () => {
-  const message = (one: Command) => one.arityError().message
+  const message = (one: Command) => one.arityError(0).message
   const wrong = (name: string) => `wrong number of arguments for '${name}' command`
   assert.is(message(leaf('zset', [])), wrong('ZSET'))
   assert.is(message(leaf('GET', [], ['redis'])), wrong('get'))

@@ -3,16 +3,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { RespError } from '../../../ts/error.js'
 import { childNames, findChild, openClusterDirectory } from '../../../ts/store/directory.js'
-import {
-  clusterPath,
-  NamespaceField,
-  namespaceFieldKey,
-  namespacesVersionKey,
-} from '../../../ts/store/keyspace.js'
-import { Namespaces } from '../../../ts/store/namespaces.js'
+import { clusterPath, NamespaceField, namespaceFieldKey } from '../../../ts/store/keyspace.js'
+import { Namespaces } from '../../../ts/store/namespaces/namespaces.js'
 import { Store } from '../../../ts/store/store.js'
 import type { MaybePromise } from '../../../ts/store/types.js'
-import { openTestNamespaces, type TestNamespaces } from '../../support/store.js'
+import { newMemberId, openTestNamespaces, type TestNamespaces } from '../../support/store.js'
 
 const WAKE_LIMIT_MS = 5000
 const silent = pino({ level: 'silent' })
@@ -38,16 +33,6 @@ async function errorOf(body: () => MaybePromise<unknown>): Promise<string> {
   return 'no error'
 }
 
-/** Sets the removed flag, as a removal by some member does. */
-async function markRemoved(path: string): Promise<void> {
-  const { prefix } = await namespaces.lookUp(path)
-  const area = await openClusterDirectory(store, 'development', 'namespaces')
-  await store.transact(tx => {
-    tx.set(namespaceFieldKey(prefix, NamespaceField.removed), Buffer.alloc(0))
-    tx.add(namespacesVersionKey(area), 1)
-  })
-}
-
 test('makes the default namespace', async () => {
   assert.ok(await namespaces.exists('global'))
   assert.equal(await namespaces.list(), ['global'])
@@ -56,10 +41,10 @@ test('makes the default namespace', async () => {
 test('opens again over what is there', async () => {
   await namespaces.create('kept')
   const { prefix } = await namespaces.resolve('kept')
-  const again = await Namespaces.open(store, opened.config, silent)
+  const again = await opened.join()
   assert.equal((await again.resolve('kept')).prefix, prefix)
   assert.equal(await again.list(), ['global', 'kept'])
-  again.close()
+  await again.close()
 })
 
 test('makes missing parents, which are complete namespaces', async () => {
@@ -82,11 +67,12 @@ test('keeps stores apart that share a database under different roots', async () 
   const root = `${opened.config.directory.root ?? ''} elsewhere`
   const config = { ...opened.config, directory: { root } }
   const isolated = await Store.open(config, silent)
-  const other = await Namespaces.open(isolated, config, silent)
+  const members = { memberId: newMemberId(), isAlive: () => true }
+  const other = await Namespaces.open({ store: isolated, config, log: silent, members })
   await other.create('theirs')
   assert.equal(await other.list(), ['global', 'theirs'])
   assert.equal(await namespaces.list(), ['global'])
-  other.close()
+  await other.close()
   await isolated.close()
 })
 
@@ -131,7 +117,7 @@ test('quotes the name of a missing namespace in the current wording', async () =
 
 test('names the removed namespace that makes one unusable', async () => {
   await namespaces.create('a.b.c')
-  await markRemoved('a.b')
+  await namespaces.remove('a.b')
   const removed = "NAMESPACEBEINGREMOVED Namespace 'a.b' is being removed"
   const calls = [
     () => namespaces.create('a.b'),
@@ -193,9 +179,9 @@ test('answers from the cache at once', async () => {
 test('forgets cached look-ups when a member changed something', async () => {
   await namespaces.create('a.b')
   await namespaces.resolve('a.b')
-  const member = await Namespaces.open(store, opened.config, silent)
+  const member = await opened.join()
   await member.resolve('a.b')
-  await markRemoved('a')
+  await namespaces.remove('a')
   const removed = "NAMESPACEBEINGREMOVED Namespace 'a' is being removed"
   const deadline = Date.now() + WAKE_LIMIT_MS
   while ((await errorOf(() => member.resolve('a.b'))) !== removed) {
@@ -203,7 +189,7 @@ test('forgets cached look-ups when a member changed something', async () => {
     await new Promise(resolve => setTimeout(resolve, 5))
   }
   assert.is(await errorOf(() => namespaces.resolve('a.b')), removed)
-  member.close()
+  await member.close()
 })
 
 test('agrees with the directory layer about every directory', async () => {

@@ -44,6 +44,7 @@ export const bucketInsert = command({
     const namespace = await namespaces.resolve(path)
     const insertion = new Insertion(inputs, attributes.inputType === 'json')
     await ctx.tx(async tx => {
+      tx.guardCommit(namespace)
       await documents.insert(tx, await openBucket(tx, namespace, name), insertion)
     })
     return formatIds(insertion.prepare().ids, attributes.objectIdFormat)

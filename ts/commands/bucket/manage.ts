@@ -53,10 +53,10 @@ export const bucketCreate = command({
     const { documents, namespaces, store, prefixRegistry } = ctx.services
     const { shards: requested, ifNotExists } = parseCreateOptions(words)
     const shards = documents.placeBucket(requested, createdCount)
-    const namespace = await namespaces.resolve(ctx.session.namespace)
     try {
-      await store.transact(tx => {
-        return createBucket(tx, namespace, { name, shards, registry: prefixRegistry })
+      await store.transact(async tx => {
+        const namespace = await namespaces.resolve(ctx.session.namespace)
+        await createBucket(tx, namespace, { name, shards, registry: prefixRegistry })
       })
       createdCount++
     } catch (error) {

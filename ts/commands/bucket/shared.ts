@@ -78,16 +78,18 @@ export async function openCursor(
 
 export type Results = PackedBulks | readonly string[]
 
-/** Reads or deletes a cursor's next batch and moves the cursor.
+/** Reads or deletes a cursor's next batch and moves the cursor. Its namespace is looked up for
+ *  each: it may have been removed since the one before.
  *  @returns documents, or the ids of what was deleted, in the forms that the session wants */
 export async function nextBatch(
   ctx: Context,
   cursor: Cursor,
   planned = () => {},
 ): Promise<Results> {
-  const { documents } = ctx.services
+  const { documents, namespaces } = ctx.services
   const { replyType, objectIdFormat } = ctx.session.attributes
   const isQuery = cursor.kind === 'QUERY'
+  cursor.namespace = await namespaces.resolve(cursor.namespace.path)
   const done = await ctx.tx(tx =>
     isQuery
       ? documents.read(tx, cursor, { format: replyType, planned })

@@ -5,17 +5,28 @@
 import { isUtf8 } from 'node:buffer'
 import { err } from '../../error.js'
 import { array, bulk, integer, ok } from '../../resp/reply.js'
-import { bytes, command, optional, type Param, subcommand } from '../../server/command.js'
+import {
+  bytes,
+  command,
+  kronotopTexts,
+  optional,
+  type Param,
+  subcommand,
+} from '../../server/command.js'
 
 /** A path as typed. @throws RespError ERR when it is not UTF-8: two such paths could look alike */
-const path: Param<'path', string> = {
-  ...bytes('path'),
-  read: (frame, at) => {
-    const typed = frame.bytes(at)
-    if (!isUtf8(typed)) throw err(`invalid namespace: '${typed.toString()}'`)
-    return typed.toString()
-  },
+function pathParam<const N extends string>(name: N): Param<N, string> {
+  return {
+    ...bytes(name),
+    read: (frame, at) => {
+      const typed = frame.bytes(at)
+      if (!isUtf8(typed)) throw err(`invalid namespace: '${typed.toString()}'`)
+      return typed.toString()
+    },
+  }
 }
+
+const path = pathParam('path')
 
 const create = subcommand({
   name: 'CREATE',
@@ -97,17 +108,77 @@ const exists = subcommand({
   run: async ({ services }, args) => ((await services.namespaces.exists(args.path)) ? 1 : 0),
 })
 
+const move = subcommand({
+  name: 'MOVE',
+  complexity: 'O(D) where D is the depth of the paths',
+  summary: 'Moves a namespace with all below it, and makes the parents that the new path misses.',
+  args: [pathParam('old'), pathParam('new')],
+  flags: ['write'],
+  errors: [
+    'NOSUCHNAMESPACE',
+    'NAMESPACEBEINGREMOVED',
+    'NAMESPACEALREADYEXISTS',
+    'BARRIERNOTSATISFIED',
+  ],
+  reply: ok,
+  example: [
+    'NAMESPACE CREATE plant.line-3',
+    'NAMESPACE MOVE plant.line-3 archive.line-3',
+    'NAMESPACE LIST plant',
+    'NAMESPACE LIST archive',
+  ],
+  run: ({ services }, args) => services.namespaces.move(args.old, args.new),
+})
+
+const remove = subcommand({
+  name: 'REMOVE',
+  complexity: 'O(D) where D is the depth of the path',
+  summary: 'Marks a namespace as removed, for good: it and all below it cannot be used any more.',
+  args: [path],
+  flags: ['write'],
+  errors: ['NOSUCHNAMESPACE', 'NAMESPACEBEINGREMOVED', 'BARRIERNOTSATISFIED'],
+  reply: ok,
+  example: [
+    'NAMESPACE CREATE trial',
+    'NAMESPACE REMOVE trial',
+    'NAMESPACE USE trial',
+    'NAMESPACE EXISTS trial',
+  ],
+  run: ({ services }, args) => services.namespaces.remove(args.path),
+})
+
+const purge = subcommand({
+  name: 'PURGE',
+  complexity: 'O(N) where N is the number of namespaces below; up to 5 s for the other members',
+  summary: 'Deletes a removed namespace and all below it, once all members know of the removal.',
+  args: [path],
+  flags: ['write'],
+  errors: ['NOSUCHNAMESPACE', 'BARRIERNOTSATISFIED'],
+  reply: ok,
+  example: [
+    'NAMESPACE CREATE draft',
+    'NAMESPACE PURGE draft',
+    'NAMESPACE REMOVE draft',
+    'NAMESPACE PURGE draft',
+    'NAMESPACE EXISTS draft',
+  ],
+  run: ({ services }, args) => services.namespaces.purge(args.path),
+})
+
 export const namespace = command({
   name: 'NAMESPACE',
   group: 'namespace',
   since: '0.1.0',
-  summary: 'Makes, finds and chooses namespaces.',
+  summary: 'Makes, finds, chooses, moves and deletes namespaces.',
   port: 'client',
   texts: {
     unknown: typed => {
       const name = typed.trim().toUpperCase()
       return name === '' ? 'invalid subcommand given' : `unknown subcommand: '${name}'`
     },
+    // MOVE without both paths is answered as NAMESPACE without a subcommand is.
+    arity: (words, isTooFew) =>
+      kronotopTexts.arity(isTooFew && words[1] === 'MOVE' ? ['NAMESPACE'] : words, isTooFew),
   },
-  subcommands: [create, use, current, list, exists],
+  subcommands: [create, use, current, exists, list, move, remove, purge],
 })

@@ -23,5 +23,11 @@ export function withZmap<T>(
   body: (tx: Tx, prefix: Buffer) => MaybePromise<T>,
 ): MaybePromise<T> {
   const namespace = ctx.services.namespaces.resolve(ctx.session.namespace)
-  return andThen(namespace, ({ zmap }) => ctx.tx(tx => body(tx, zmap)))
+  const isWrite = ctx.session.command?.isWrite
+  return andThen(namespace, found =>
+    ctx.tx(tx => {
+      if (isWrite) tx.guardCommit(found)
+      return body(tx, found.zmap)
+    }),
+  )
 }

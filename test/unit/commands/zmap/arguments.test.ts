@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { zmapCommands } from '../../../../ts/commands/zmap/index.js'
 import { RespError } from '../../../../ts/error.js'
-import type { Namespaces } from '../../../../ts/store/namespaces.js'
+import type { Namespaces } from '../../../../ts/store/namespaces/namespaces.js'
 import { type Harness, request, start } from '../../server/harness.js'
 
 const GONE = new RespError('NAMESPACEBEINGREMOVED', "Namespace 'a' is being removed")
