@@ -194,9 +194,11 @@ void Transport::Flush() {
   ending_.clear();
 }
 
+// The bound is on what was left over from before: a single reply may be larger than it.
 void Transport::SendSlices(Connection& connection) {
   iovec parts[kSlicesPerWrite];
-  Io io = Io::kDone;
+  const size_t bound = limits_.reply_buffer_bytes;
+  Io io = bound > 0 && connection.unsent.size() > bound ? Io::kFailed : Io::kDone;
   int32_t at = connection.first_slice;
   connection.first_slice = -1;
   while (at >= 0 && io != Io::kFailed) {
@@ -216,8 +218,7 @@ void Transport::SendSlices(Connection& connection) {
 // Accounts for what is unsent, and watches for the socket to take more.
 void Transport::AfterWrite(Connection& connection, Io io) {
   const size_t unsent = connection.unsent.size();
-  const bool over = limits_.reply_buffer_bytes > 0 && unsent > limits_.reply_buffer_bytes;
-  if (io == Io::kFailed || over) {
+  if (io == Io::kFailed) {
     Close(connection);
     return;
   }

@@ -312,12 +312,16 @@ class NodeTransport implements Transport {
     this.output.reset()
   }
 
+  /** The bound is on what was left over from before: a single reply may be larger than it. */
   #write(peer: Peer): void {
     const { socket } = peer
-    peer.writeQueue(this.output.bytes)
     const bound = this.#options.replyBufferBytes
-    if (bound > 0 && socket.writableLength > bound) this.#destroy(peer)
-    else if (peer.closing) socket.destroySoon()
+    if (bound > 0 && peer.queuedBytes > 0 && socket.writableLength > bound) {
+      this.#destroy(peer)
+      return
+    }
+    peer.writeQueue(this.output.bytes)
+    if (peer.closing) socket.destroySoon()
     else if (peer.drainDue && !socket.writableNeedDrain) this.#drainLater(peer)
   }
 

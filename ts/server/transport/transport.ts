@@ -47,8 +47,8 @@ export interface ListenOptions {
   highWaterBytes: number
   /** Unconsumed or expected bytes per connection above which it is closed. 0 = no bound. */
   queryBufferBytes: number
-  /** Unsent bytes per connection above which it is closed: a client that never reads. 0 = no
-   *  bound. */
+  /** Bytes of a connection left unsent by earlier turns above which one more reply closes it: a
+   *  client that never reads. One reply may be larger. 0 = no bound. */
   replyBufferBytes: number
   /** Connections beyond this get `refusal` (RESP bytes) and are closed. 0 = no bound. */
   maxConnections: number
