@@ -274,32 +274,13 @@ each('requests behind a blocking command wait for it', async factory => {
   })
 })
 
-each('closing waits for running commands and sends their replies', async factory => {
-  const server = await start({ factory, commands })
-  const [idle, held] = [await server.connect(), await server.connect()]
-  await idle.exchange(request('PING'), '+PONG\r\n')
-  held.write(request('HOLD', 'last') + request('PING'))
-  await until(() => waiting.length === 1)
-  server.services.lifecycle.stopping = true
-  const closed = server.listener.close(5000)
-  await idle.expectClose()
-  idle.destroy()
-  release()
-  await held.expect(bulkReply('last'))
-  await held.expectClose()
-  held.destroy()
-  await closed
-  assert.is(server.services.sessions.count, 0)
-})
-
 each('closing does not wait longer than allowed', async factory => {
   const server = await start({ factory, commands })
   const held = await server.connect()
   held.write(request('HOLD', 'x'))
   await until(() => waiting.length === 1)
-  const before = performance.now()
   await server.listener.close(50)
-  assert.ok(performance.now() - before < 1000)
+  await held.expectClose()
   release()
   held.destroy()
 })
@@ -322,8 +303,11 @@ each(
       working.write(request('HOLD', 'x'))
       await until(() => waiting.length === 1)
       await silent.expectClose()
+      await sleep(1000)
       release()
-      await working.expect(bulkReply('x'))
+      // Its silence begins with the reply.
+      await working.exchange(request('PING'), `${bulkReply('x')}+PONG\r\n`)
+      await working.expectClose()
     })
   },
 )

@@ -99,6 +99,10 @@ class NativeTransport implements Transport {
     return false
   }
 
+  unsentMark(connection: ConnectionId): number {
+    return this.#slots[(connection & SLOT_MASK) * layout.SLOT_STRIDE + layout.SLOT_UNSENT_BYTES]!
+  }
+
   pause(connection: ConnectionId): void {
     const slot = (connection & SLOT_MASK) * layout.SLOT_STRIDE
     if (this.#slots[slot + layout.SLOT_ID] !== connection) return

@@ -86,6 +86,10 @@ class NodeTransport implements Transport {
     return false
   }
 
+  unsentMark(connection: ConnectionId): number {
+    return this.#peers.get(connection)?.unsentMark ?? 0
+  }
+
   pause(connection: ConnectionId): void {
     const peer = this.#peers.get(connection)
     if (!peer || peer.paused) return

@@ -66,6 +66,8 @@ export interface Transport {
   /** Queues `output.bytes[start, end)` for the connection; slices that touch are merged. May empty
    *  `output`: read `output.length` again afterwards. @returns false above the high-water mark. */
   send(connection: ConnectionId, start: number, end: number): boolean
+  /** A number that changes whenever the peer takes some of the unsent bytes; 0 = there are none. */
+  unsentMark(connection: ConnectionId): number
   /** Stops / resumes reading a connection (no `onData` while paused). Idempotent. `resume` also
    *  presents the kept bytes again, in a later turn. */
   pause(connection: ConnectionId): void
