@@ -34,4 +34,8 @@ test('the take-over benchmark times a killed owner', async () => {
   assert.match(await smoke('load/takeover.js'), /take-over: median \d+ ms/)
 })
 
+test('the fairness benchmark times PINGs beside a pipeline', async () => {
+  assert.match(await smoke('load/fairness.js'), /per s\nPING beside it: median [\d.]+ ms/)
+})
+
 test.run()

@@ -79,6 +79,13 @@ export class TestServer {
     return this.#root === undefined ? [`store.path=${join(this.directory, '.store')}`] : this.#store
   }
 
+  /** Id of the process. */
+  get pid(): number {
+    const id = this.#child?.pid
+    if (id === undefined) throw new Error('the server is not running')
+    return id
+  }
+
   get clientPort(): number {
     return this.#clientPort
   }

@@ -198,7 +198,7 @@ class NodeTransport implements Transport {
       this.#settle(peer)
     })
     socket.on('drain', () => {
-      if (peer.drainDue && !peer.closing) this.#drainLater(peer)
+      if (peer.drainDue && !peer.closing && peer.queuedBytes === 0) this.#drainLater(peer)
     })
     const remote = formatAddress(socket.remoteAddress, socket.remotePort)
     const local = formatAddress(socket.localAddress, socket.localPort)
