@@ -21,6 +21,7 @@ const ROUNDS = {
   'split pipelines': { short: 200, long: 20_000 },
   'mutated pipelines': { short: 1_000, long: 100_000 },
   'garbage on a socket': { short: 60, long: 3_000 },
+  pipelines: { short: 40, long: 3_000 },
   'random requests': { short: 20_000, long: 1_000_000 },
   'kill during inserts': { short: 6, long: 300 },
   'kill during a load': { short: 4, long: 100 },
