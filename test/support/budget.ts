@@ -22,6 +22,8 @@ const ROUNDS = {
   'mutated pipelines': { short: 1_000, long: 100_000 },
   'garbage on a socket': { short: 60, long: 3_000 },
   pipelines: { short: 40, long: 3_000 },
+  'frames on a socket': { short: 500_000, long: 3_000_000 },
+  'frames to the parser': { short: 1_000_000, long: 10_000_000 },
   'random requests': { short: 20_000, long: 1_000_000 },
   'kill during inserts': { short: 6, long: 300 },
   'kill during a load': { short: 4, long: 100 },

@@ -25,6 +25,8 @@ const FLUSH_BYTES = 1024 * 1024
 const HANDSHAKE_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_MS = 300_000
 const ERROR_INTERVAL_MS = 1000
+/** Input of a connection that has ended is read for so long, unless the peer ends its side. */
+const LINGER_MS = 100
 const CONNECTION_ID_MAX = 2 ** 31 - 1
 
 export const nodeTransport: TransportFactory = (options, events) =>
@@ -261,7 +263,15 @@ class NodeTransport implements Transport {
 
   #end(peer: Peer): void {
     peer.closing = true
-    if (peer.queuedBytes === 0) peer.socket.destroySoon()
+    if (peer.queuedBytes === 0) this.#closeInOrder(peer)
+  }
+
+  /** Ends our side once everything is written, and drops what the peer still sends: closing over
+   *  unread input would reset the connection, and the peer would lose replies. */
+  #closeInOrder({ socket }: Peer): void {
+    if (socket.writableEnded) return
+    socket.end(() => setTimeout(() => socket.destroy(), LINGER_MS).unref())
+    socket.resume()
   }
 
   #destroy(peer: Peer): void {
@@ -325,7 +335,7 @@ class NodeTransport implements Transport {
       return
     }
     peer.writeQueue(this.output.bytes)
-    if (peer.closing) socket.destroySoon()
+    if (peer.closing) this.#closeInOrder(peer)
     else if (peer.drainDue && !socket.writableNeedDrain) this.#drainLater(peer)
   }
 
