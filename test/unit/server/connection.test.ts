@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -311,6 +312,48 @@ each(
     })
   },
 )
+
+each('a slow reader is not silent, one that has stopped reading is', async factory => {
+  await withServer({ factory, commands, sets: ['network.idle_timeout=1'] }, async server => {
+    const deaf = await server.connect()
+    deaf.socket.pause()
+    const slow = connect({ port: server.port, host: '127.0.0.1' })
+    const size = 48 * 1024 * 1024
+    for (const socket of [deaf.socket, slow]) socket.write(request('BIG', String(size)))
+    let received = 0
+    const take = (chunk: Buffer | null): void => {
+      received += chunk?.length ?? 0
+    }
+    const startedAt = Date.now()
+    while (Date.now() - startedAt < 3000) {
+      await sleep(20)
+      take(slow.read(32 * 1024))
+    }
+    assert.ok(received < size / 4)
+    await until(() => server.listener.connectionCount === 1)
+    slow.on('data', take)
+    slow.write(request('PING'))
+    await until(() => received === `$${size}\r\n\r\n+PONG\r\n`.length + size)
+    slow.destroy()
+  })
+})
+
+each('a request beyond the bound closes its connection, a pipeline does not', async factory => {
+  const sets = ['network.query_buffer_limit=1048576']
+  await withServer({ factory, commands, sets }, async server => {
+    const [piped, large, other] = [
+      await server.connect(),
+      await server.connect(),
+      await server.connect(),
+    ]
+    const word = 'w'.repeat(100_000)
+    piped.write(request('LATER', word).repeat(30))
+    for (let i = 0; i < 30; i++) await piped.expect(bulkReply(word))
+    large.write(`*2\r\n$4\r\nECHO\r\n$1048577\r\n${'x'.repeat(100_000)}`)
+    await large.expectClose()
+    await other.exchange(request('PING'), '+PONG\r\n')
+  })
+})
 
 each('every connection is its own session', async factory => {
   await withServer({ factory, commands }, async server => {
