@@ -18,8 +18,17 @@ const FRAMES_MOST = 120
 const HANG_LIMIT_MS = 30_000
 /** In every argument, twice: whose it is. Damage to one half shows. */
 const TAG = /<(\d+)=\1>/g
-const PROTOCOL_ERROR =
-  /^-ERR Protocol error: (invalid (multi)?bulk length|expected '\$', got '.+'|unbalanced quotes in request|too big inline request)\r\n$/s
+const PROTOCOL_ERRORS = [
+  'invalid multibulk length',
+  'invalid bulk length',
+  "expected '\\$', got '.+'",
+  'unbalanced quotes in request',
+  'too big inline request',
+]
+const PROTOCOL_ERROR = new RegExp(
+  `^-ERR Protocol error: (${PROTOCOL_ERRORS.join('|')})\\r\\n$`,
+  's',
+)
 
 interface Exchange {
   readonly request: Buffer
