@@ -223,8 +223,7 @@ void Transport::AfterWrite(Connection& connection, Io io) {
     return;
   }
   if (connection.ending && unsent == 0) {
-    connection.CloseInOrder();
-    Close(connection);
+    Linger(connection);
     return;
   }
   const uint32_t others = connection.interest & ~EPOLLOUT;
@@ -234,6 +233,23 @@ void Transport::AfterWrite(Connection& connection, Io io) {
   if (slot.drain_due != 0 && unsent <= limits_.high_water_bytes / 2) {
     slot.drain_due = 0;
     due_.push_back(Record{Record::kDrain, connection.id, 0, 0, 0, 0});
+  }
+}
+
+// Our side is done. A peer that has ended its side is let go at once, others when they do.
+void Transport::Linger(Connection& connection) {
+  if (connection.input_ended) {
+    Close(connection);
+    return;
+  }
+  if (!connection.lingering) {
+    connection.Finish();
+    due_.push_back(Record{Record::kLinger, connection.id, 0, 0, 0, 0});
+  }
+  if (connection.Discard() == Io::kBlocked) {
+    Watch(connection, EPOLLIN);
+  } else {
+    Close(connection);
   }
 }
 

@@ -11,12 +11,13 @@ import { createServer as createTlsServer } from 'node:tls'
 import { ReplyWriter } from '../../resp/writer.js'
 import { listenError, rateBound } from './listen-error.js'
 import { adopt, formatAddress, Peer } from './peer.js'
-import type {
-  ConnectionId,
-  ListenOptions,
-  Transport,
-  TransportEvents,
-  TransportFactory,
+import {
+  type ConnectionId,
+  LINGER_MS,
+  type ListenOptions,
+  type Transport,
+  type TransportEvents,
+  type TransportFactory,
 } from './transport.js'
 
 const INPUT_BYTES = 64 * 1024
@@ -25,8 +26,6 @@ const FLUSH_BYTES = 1024 * 1024
 const HANDSHAKE_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_MS = 300_000
 const ERROR_INTERVAL_MS = 1000
-/** Input of a connection that has ended is read for so long, unless the peer ends its side. */
-const LINGER_MS = 100
 const CONNECTION_ID_MAX = 2 ** 31 - 1
 
 export const nodeTransport: TransportFactory = (options, events) =>

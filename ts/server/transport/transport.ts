@@ -12,6 +12,10 @@
 
 import type { ReplyWriter } from '../../resp/writer.js'
 
+/** Input of a connection that has ended is dropped for so long, unless the peer ends its side:
+ *  closing over it would reset the connection, and the peer could lose replies. */
+export const LINGER_MS = 100
+
 /** A transport's name for one accepted connection, above 0; reused only long after `onClose`.
  *  Methods given the name of a connection that is gone do nothing. */
 export type ConnectionId = number
