@@ -48,11 +48,12 @@ async function run(config: Config, warnings: readonly string[]): Promise<void> {
   for (const warning of warnings) log.warn(warning)
   const member = await Member.start(config, { version: VERSION, log })
   print(banner(config, member))
-  let isStopping = false
+  let signals = 0
   const stop = (signal: NodeJS.Signals): void => {
-    if (isStopping) return
-    isStopping = true
-    void stopMember(member, signal)
+    signals += 1
+    if (signals === 1) void stopMember(member, signal)
+    else if (signals === 2) hurryMember(member, signal)
+    else process.exit(1)
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
@@ -75,6 +76,12 @@ function banner(config: Config, member: Member): string {
     'Ready to accept connections',
     '',
   ].join('\n')
+}
+
+/** The second signal: clients are no longer waited for. The third one ends the process at once. */
+function hurryMember(member: Member, signal: NodeJS.Signals): void {
+  print(`${signal} received again, waiting for no client\n`)
+  member.hurry()
 }
 
 async function stopMember(member: Member, signal: NodeJS.Signals): Promise<void> {

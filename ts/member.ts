@@ -27,7 +27,7 @@ import { Watches } from './store/watches.js'
 import { Teardown } from './teardown.js'
 import { Volumes } from './volume/volumes.js'
 
-/** In-flight requests get this long to come to their reply. */
+/** On each port, requests get this long to come to their reply, and clients to read it. */
 const DRAIN_MS = 5_000
 
 export interface Address {
@@ -81,8 +81,15 @@ export class Member {
   /** Lets running requests end, drains and flushes everything, leaves the cluster.
    *  @returns true when every step went through */
   async stop(): Promise<boolean> {
-    this.#starting.services.lifecycle.stopping = true
-    return await this.#starting.teardown.run()
+    const { services, listeners, teardown } = this.#starting
+    services.lifecycle.stopping = true
+    for (const listener of listeners) listener.stopAccepting()
+    return await teardown.run()
+  }
+
+  /** A `stop` under way no longer waits for clients; what they wrote is still flushed. */
+  hurry(): void {
+    for (const listener of this.#starting.listeners) listener.hurry()
   }
 }
 
@@ -91,6 +98,7 @@ interface Starting {
   readonly identity: Identity
   readonly services: Services
   readonly teardown: Teardown
+  readonly listeners: Listener[]
 }
 
 interface OpenOptions extends StartOptions {
@@ -135,7 +143,7 @@ async function open(config: Config, { version, log, teardown }: OpenOptions): Pr
     prefixRegistry,
     ...(redis === undefined ? {} : { redis }),
   }
-  return { identity, services, teardown }
+  return { identity, services, teardown, listeners: [] }
 }
 
 /** A store that cannot be opened leaves the data directory as it was. */
@@ -148,7 +156,7 @@ async function openStore(identity: OpenedIdentity, config: Config, log: Logger):
   }
 }
 
-async function listen({ services, teardown }: Starting, port: Port): Promise<Address> {
+async function listen({ services, teardown, listeners }: Starting, port: Port): Promise<Address> {
   const { network, redis } = services.config
   const side = port === 'client' ? network.external : network.internal
   const listener = new Listener({
@@ -159,6 +167,7 @@ async function listen({ services, teardown }: Starting, port: Port): Promise<Add
       return factory(options, events)
     },
   })
+  listeners.push(listener)
   teardown.add(`${port} port`, () => listener.close(DRAIN_MS))
   return await listener.listen()
 }

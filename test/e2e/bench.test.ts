@@ -50,4 +50,8 @@ test('the benchmark of namespaces prints rate and memory of each tenth', async (
   assert.match(lines[9]!, last)
 })
 
+test('the fairness benchmark times PINGs beside a pipeline', async () => {
+  assert.match(await smoke('load/fairness.js'), /per s\nPING beside it: median [\d.]+ ms/)
+})
+
 test.run()

@@ -8,6 +8,10 @@ export interface Driver {
   run(...words: (string | Buffer)[]): Promise<unknown>
   /** As `run`, with bulks as Buffers. */
   runBytes(...words: (string | Buffer)[]): Promise<unknown>
+  /** Sends the commands in one packet. @returns each reply, errors as their texts */
+  pipeline(commands: readonly (readonly string[])[]): Promise<unknown[]>
+  /** Closes at once, whatever is under way. */
+  abandon(): void
   close(): Promise<void>
 }
 
@@ -32,6 +36,13 @@ async function connectIoredis(port: number, protocol: 2 | 3): Promise<Driver> {
     name: `ioredis RESP${protocol}`,
     run: (name, ...args) => client.call(String(name), args),
     runBytes: (name, ...args) => client.callBuffer(String(name), args),
+    pipeline: async commands => {
+      const pipeline = client.pipeline()
+      for (const [name, ...args] of commands) pipeline.call(String(name), ...args)
+      const replies = (await pipeline.exec()) ?? []
+      return replies.map(([error, reply]) => error?.message ?? reply)
+    },
+    abandon: () => client.disconnect(),
     close: async () => {
       await client.quit()
     },
@@ -49,6 +60,11 @@ async function connectNodeRedis(port: number, protocol: 2 | 3): Promise<Driver> 
     name: `redis RESP${protocol}`,
     run: (...words) => client.sendCommand(words),
     runBytes: (...words) => binary.sendCommand(words),
+    pipeline: commands =>
+      Promise.all(
+        commands.map(words => client.sendCommand(words).catch((error: Error) => error.message)),
+      ),
+    abandon: () => client.destroy(),
     close: async () => {
       await client.close()
     },

@@ -153,6 +153,15 @@ export class RespClient {
     await this.#until(() => this.#isEnded, 'the end of the connection', true)
   }
 
+  /** Reads nothing more from the socket until `resume`. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
   close(): void {
     this.#socket.destroy()
   }

@@ -79,9 +79,11 @@ export class TestServer {
     return this.#root === undefined ? [`store.path=${join(this.directory, '.store')}`] : this.#store
   }
 
-  /** Id of the process, which runs. */
+  /** Id of the process. */
   get pid(): number {
-    return this.#child!.pid!
+    const id = this.#child?.pid
+    if (id === undefined) throw new Error('the server is not running')
+    return id
   }
 
   get clientPort(): number {
@@ -127,11 +129,29 @@ export class TestServer {
 
   /** Stops gracefully. @throws Error  unless it exits with 0 in time */
   async stop(): Promise<void> {
-    const exit = await this.#end('SIGTERM')
-    if (exit?.code !== 0) {
-      const reason = exit?.signal ?? `exit code ${exit?.code}`
+    const { code, signal } = await this.#end('SIGTERM')
+    if (code !== 0) {
+      const reason = signal ?? `exit code ${code}`
       throw new Error(`the server did not stop cleanly: ${reason}\n${this.#output}`)
     }
+  }
+
+  /** Sends a signal and does not wait for what it does. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.#child === undefined) throw new Error('the server is not running')
+    this.#child.kill(signal)
+  }
+
+  /** Waits for the process to end by itself; connections stay open. */
+  async ended(): Promise<Exit> {
+    const child = this.#child
+    const exit = this.#exit
+    if (child === undefined || exit === undefined) throw new Error('the server is not running')
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
+    const how = await exit
+    clearTimeout(timer)
+    this.#child = undefined
+    return how
   }
 
   /** Kills the process on the spot, as a crash would. */
@@ -186,14 +206,9 @@ export class TestServer {
     })
   }
 
-  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<Exit | undefined> {
-    const child = this.#child
-    if (child === undefined) throw new Error('the server is not running')
-    child.kill(signal)
-    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
-    const exit = await this.#exit
-    clearTimeout(timer)
-    this.#child = undefined
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<Exit> {
+    this.signal(signal)
+    const exit = await this.ended()
     this.closeClients()
     return exit
   }

@@ -77,10 +77,11 @@ const network = {
     min: MIB,
     max: 4 * GIB,
   }),
+  // Above what back-pressure lets come together before a reply: 1.25 MiB.
   reply_buffer_limit: integer(
-    'Unsent replies of one connection beyond which it is closed.',
+    'Unsent replies of one connection beyond which the next one closes it.',
     256 * MIB,
-    { unit: 'bytes', min: MIB, max: 4 * GIB },
+    { unit: 'bytes', min: 2 * MIB, max: 4 * GIB },
   ),
   idle_timeout: integer('Silence after which a connection is closed; 0 = never.', 0, {
     unit: 's',

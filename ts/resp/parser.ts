@@ -23,7 +23,10 @@ const NINE = 0x39
 
 const BULK_BYTES_MAX = 512 * 1024 * 1024
 const INLINE_BYTES_MAX = 64 * 1024
-const WORDS_MAX = 2147483647
+const COUNT_MAX = 2147483647
+/** Words that are kept of one frame, as many as Redis took up to 6.2: tens of millions would hold
+ *  the thread for minutes. */
+const WORDS_MAX = 1024 * 1024
 const BULK_LENGTH = 'invalid bulk length'
 const MULTIBULK_LENGTH = 'invalid multibulk length'
 /** Results of `#number` that are not a number; both are beyond every valid one. */
@@ -62,7 +65,7 @@ export class Parser {
     if (this.#next === 0) {
       const count = this.#number(input, start + 1, end)
       if (count === UNFINISHED) return 'incomplete'
-      if (count === INVALID || count > WORDS_MAX) return this.#fail(MULTIBULK_LENGTH)
+      if (count === INVALID || count > COUNT_MAX) return this.#fail(MULTIBULK_LENGTH)
       this.#next = this.#numberEnd - start
       this.#missing = Math.max(count, 0)
     }
@@ -75,6 +78,7 @@ export class Parser {
     while (this.#missing > 0) {
       if (this.#bulkBytes === -1) {
         if (at >= end) return this.#pause(at - start)
+        if (frame.count === WORDS_MAX) return this.#fail(MULTIBULK_LENGTH)
         if (input[at] !== DOLLAR) {
           return this.#fail(`expected '$', got '${String.fromCharCode(input[at]!)}'`)
         }

@@ -3,6 +3,10 @@
  * transport: [0, length) holds reply bytes that the transport has not taken yet.
  */
 
+import { err } from '../error.js'
+
+/** The transports count in 32 bits. */
+const OUTPUT_BYTES_MAX = 2 ** 31 - 1
 const ASCII_LOOP_MAX = 48
 const KEEP_BYTES_MAX = 4 * 1024 * 1024
 
@@ -24,10 +28,12 @@ export class ReplyWriter {
     this.bytes = allocate(initialBytes)
   }
 
-  /** Makes room for `extra` more bytes. The content [0, length) is kept. */
+  /** Makes room for `extra` more bytes. The content [0, length) is kept.
+   *  @throws RespError ERR when that would be 2 GiB or more */
   ensure(extra: number): void {
     const need = this.length + extra
     if (need <= this.bytes.length) return
+    if (need > OUTPUT_BYTES_MAX) throw err('the reply is too large: 2 GiB or more')
     let capacity = this.bytes.length * 2
     while (capacity < need) capacity *= 2
     const grown = allocate(capacity)

@@ -3,7 +3,7 @@
  *
  *   reading ──► parked     a command answers later: no request is looked at until it has
  *           ──► flooded    the peer does not read its replies: none is looked at until it has
- *           ──► ending     QUIT, a protocol error, or the peer is gone
+ *           ──► ending     QUIT, a protocol error, the server stops, or the peer is gone
  *
  * INVARIANT: replies leave in the order of the requests, because request n+1 is not started before
  * the reply of request n is in the output.
@@ -45,9 +45,12 @@ export class Connection {
   #isPaused = false
   /** Text of a protocol error that ends the connection, to be sent after the replies before it. */
   #refusal: string | undefined
+  /** Requests that have arrived wait for the next turn. */
+  #hasInput = false
   /** Nothing more is read: the last reply is on its way. */
   #isEnding = false
   #isGone = false
+  #unsentMark = 0
 
   constructor(id: ConnectionId, context: Context, owner: ConnectionOwner) {
     this.id = id
@@ -60,11 +63,28 @@ export class Connection {
     return this.#isParked
   }
 
+  /** Requests that have arrived are not answered yet, or their replies are not read. */
+  get isBusy(): boolean {
+    return !this.#isEnding && (this.#isParked || this.#isFlooded || this.#hasInput)
+  }
+
+  /** No request came and no reply left since `sinceMs`; a command that runs is no silence.
+   *  Called regularly: replies that the peer takes slowly show between two calls. */
+  wasIdle(sinceMs: number): boolean {
+    if (this.#isParked) return false
+    const { session } = this.context
+    const unsent = this.#owner.transport.unsentMark(this.id)
+    if (unsent !== this.#unsentMark) session.lastActiveAt = Date.now()
+    this.#unsentMark = unsent
+    return session.lastActiveAt < sinceMs
+  }
+
   /** Handles the unconsumed bytes. @returns how many were consumed */
   receive(input: Buffer, start: number, end: number): number {
     this.expectBytes = 0
     if (this.#isEnding) return end - start
-    if (this.#isParked || this.#isFlooded) return 0
+    this.#hasInput = this.#isParked || this.#isFlooded
+    if (this.#hasInput) return 0
     this.context.session.lastActiveAt = Date.now()
     const { output } = this.#owner.transport
     const mark = output.length
@@ -78,6 +98,7 @@ export class Connection {
   /** The peer has read enough of its replies. */
   drained(): void {
     this.#isFlooded = false
+    this.context.session.lastActiveAt = Date.now()
     this.#resume()
   }
 
@@ -117,17 +138,24 @@ export class Connection {
       }
       if (parser.frame.count > 0) {
         const started = gates.start(context, parser.frame)
-        if (started === HELD) break
+        if (started === HELD) {
+          this.#hasInput = true
+          break
+        }
         if (started !== undefined) this.#park(started)
         else this.#isEnding = context.session.closeAfterReply
       }
       at += parser.consumed
-      if (this.#isParked || this.#isEnding) return at - start
+      if (this.#isParked || this.#isEnding) {
+        this.#hasInput = at < end
+        break
+      }
       const isDue = count % CLOCK_INTERVAL === 0 || context.session.command?.isSync === false
       if (isDue && deadline === 0) deadline = performance.now() + BUDGET_MS
       const isLate = isDue && performance.now() >= deadline
       if (isLate || count === BUDGET_COMMANDS || output.length > handOver) {
-        if (at < end && context.writes === undefined) transport.again(this.id)
+        this.#hasInput = at < end
+        if (this.#hasInput && context.writes === undefined) transport.again(this.id)
         break
       }
     }
@@ -165,6 +193,7 @@ export class Connection {
 
   #settle(encode: () => void): void {
     this.#isParked = false
+    this.context.session.lastActiveAt = Date.now()
     if (this.#isGone) {
       this.#owner.onOver(this)
     } else {

@@ -1,11 +1,13 @@
 /**
  * One port: a transport, the commands served there, and the connections that came in.
  *
- * Stopping is three steps: accept no more, let running commands come to their reply, close.
+ * Stopping is three steps: accept no more, let the connections come to their end (`drain.ts`),
+ * close those that have not.
  */
 import type { Config } from '../config/config.js'
 import { Connection, type ConnectionOwner } from './connection.js'
 import { Context, type Services } from './context.js'
+import { drain } from './drain.js'
 import { Gates } from './gates.js'
 import type { Registry } from './registry.js'
 import { connectionsWithin, openFileLimit } from './transport/open-files.js'
@@ -40,8 +42,7 @@ export class Listener implements TransportEvents, ConnectionOwner {
   readonly #registry: Registry
   readonly #connections = new Map<ConnectionId, Connection>()
   readonly #idleTimer: NodeJS.Timeout | undefined
-  /** Waits for the last connection to be gone. */
-  #onEmpty: (() => void) | undefined
+  #isHurried = false
 
   constructor({ services, registry, factory }: ListenerOptions) {
     this.#services = services
@@ -65,13 +66,18 @@ export class Listener implements TransportEvents, ConnectionOwner {
     this.transport.stopAccepting()
   }
 
-  /** Lets each connection get the replies that are due, for at most so long, then closes all. */
+  /** Lets each connection get the replies that are due, for at most so long, then closes all.
+   *  ORDER: `lifecycle.stopping` is set before. */
   async close(drainMs: number): Promise<void> {
     this.stopAccepting()
     clearInterval(this.#idleTimer)
-    for (const connection of this.#connections.values()) connection.end()
-    await this.#emptied(drainMs)
+    await drain(this.#connections, { limitMs: drainMs, isHurried: () => this.#isHurried })
     await this.transport.close()
+  }
+
+  /** `close`, whether it has begun or not, waits for nobody. */
+  hurry(): void {
+    this.#isHurried = true
   }
 
   onOpen(id: ConnectionId, peer: string, local: string): void {
@@ -96,7 +102,6 @@ export class Listener implements TransportEvents, ConnectionOwner {
     const connection = this.#connections.get(id)
     this.#connections.delete(id)
     connection?.gone()
-    if (this.#connections.size === 0) this.#onEmpty?.()
   }
 
   onError(error: Error): void {
@@ -107,25 +112,13 @@ export class Listener implements TransportEvents, ConnectionOwner {
     this.#services.sessions.close(connection.context.session)
   }
 
-  async #emptied(waitMs: number): Promise<void> {
-    if (this.#connections.size === 0) return
-    await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, waitMs)
-      this.#onEmpty = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-  }
-
-  /** Closes connections that have been silent for too long; a command that runs is no silence. */
+  /** Closes connections that have been silent for too long, at once: their peer may be gone. */
   #watchIdle(timeoutMs: number): NodeJS.Timeout | undefined {
     if (timeoutMs === 0) return undefined
     const check = (): void => {
       const oldest = Date.now() - timeoutMs
       for (const connection of this.#connections.values()) {
-        const { lastActiveAt } = connection.context.session
-        if (!connection.isParked && lastActiveAt < oldest) connection.end()
+        if (connection.wasIdle(oldest)) this.transport.destroy(connection.id)
       }
     }
     return setInterval(check, timeoutMs / IDLE_CHECKS_PER_TIMEOUT).unref()

@@ -93,6 +93,7 @@ export class Session {
   readonly #defaults: SessionDefaults
   readonly #states = new Map<SessionSlot<unknown>, unknown>()
   readonly #disconnectHooks = new Set<() => void>()
+  #isInterrupted = false
   #closed = false
 
   constructor(origin: SessionOrigin, defaults: SessionDefaults) {
@@ -139,17 +140,20 @@ export class Session {
   }
 
   /**
-   * Called once as soon as the peer is gone, also while a command still runs: a blocking command
-   * ends its wait in it. The session itself closes after that command.
+   * Called once as soon as the peer is gone or the server stops, also while a command still runs: a
+   * blocking command ends its wait in it. The session itself closes after that command. A hook that
+   * comes too late is called in a microtask.
    * @returns forgets the hook
    */
   onDisconnect(hook: () => void): () => void {
     this.#disconnectHooks.add(hook)
+    if (this.#isInterrupted) queueMicrotask(() => this.disconnect())
     return () => this.#disconnectHooks.delete(hook)
   }
 
-  /** The peer is gone. */
+  /** The peer is gone, or the server stops: nothing may wait any longer. */
   disconnect(): void {
+    this.#isInterrupted = true
     const hooks = [...this.#disconnectHooks]
     this.#disconnectHooks.clear()
     for (const hook of hooks) hook()

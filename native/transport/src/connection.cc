@@ -8,6 +8,7 @@
 
 namespace {
 
+// All input of a connection that is discarded in a turn.
 constexpr size_t kDiscardBytesMax = 1024 * 1024;
 
 // Reads once, whatever signals come.
@@ -87,16 +88,21 @@ Io Connection::WriteUnsent() {
   return unsent.empty() ? Io::kDone : Io::kBlocked;
 }
 
-void Connection::CloseInOrder() {
+void Connection::Finish() {
   shutdown(fd, SHUT_WR);
+  lingering = true;
+}
+
+Io Connection::Discard() {
   size_t discarded = 0;
   while (discarded < kDiscardBytesMax) {
     // MSG_TRUNC drops the bytes of a TCP socket without copying them.
     const ssize_t count = Receive(fd, nullptr, kReadBytes, MSG_TRUNC | MSG_DONTWAIT);
-    if (count <= 0) break;
+    if (count < 0) return Failure();
+    if (count == 0) return Io::kEnded;
     discarded += static_cast<size_t>(count);
   }
-  Close();
+  return Io::kBlocked;
 }
 
 void Connection::Close() {

@@ -34,9 +34,11 @@ struct Connection {
   Io Write(iovec* slices, size_t count);
   // Writes kept output.
   Io WriteUnsent();
-  // Discards input that is there and closes in order, so that the peer gets all of the output:
-  // closing over unread input would reset the connection.
-  void CloseInOrder();
+  // Ends our side of the connection; the peer's input is discarded from here on. Closing over
+  // unread input would reset the connection, and the peer would lose output.
+  void Finish();
+  // Discards input that is there. kBlocked when the peer may send more.
+  Io Discard();
   void Close();
 
   // Whether the next frame is to be gathered in `kept` rather than in the shared input.
@@ -56,8 +58,10 @@ struct Connection {
   bool presented = false;
   // The input ended; the connection ends when nothing is left to present.
   bool input_ended = false;
-  // No more events but the last: closes when `unsent` is empty.
+  // No more events but the last: our side ends when `unsent` is empty.
   bool ending = false;
+  // Our side has ended. Closes when the peer's has, or when the host says so.
+  bool lingering = false;
   // Closed; its onClose is due.
   bool gone = false;
   // Slices of this flush: a chain of indexes, -1 = none.

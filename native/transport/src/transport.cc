@@ -107,8 +107,12 @@ void Transport::OnReadable() {
     Connection* connection = Find(static_cast<int32_t>(events[i].data.u64));
     if (connection == nullptr) continue;
     const uint32_t what = events[i].events;
+    if (connection->lingering) {
+      Linger(*connection);
+      continue;
+    }
     if ((what & EPOLLOUT) != 0) AfterWrite(*connection, connection->WriteUnsent());
-    if (connection->gone) continue;
+    if (connection->gone || connection->lingering) continue;
     if ((what & EPOLLIN) != 0 && !paused(*connection) && !connection->ending) {
       Read(*connection);
     } else if ((what & (EPOLLERR | EPOLLHUP)) != 0) {
@@ -144,7 +148,8 @@ void Transport::PushDue() {
   std::vector<Record> due;
   due.swap(due_);
   for (const Record& record : due) {
-    const bool stale = record.kind == Record::kDrain && FindLive(record.id) == nullptr;
+    const bool stale = (record.kind == Record::kDrain && FindLive(record.id) == nullptr) ||
+                       (record.kind == Record::kLinger && Find(record.id) == nullptr);
     if (!stale) Push(record.kind, record.id, record.start, record.end);
   }
 }
@@ -190,7 +195,9 @@ bool Transport::AddConnection(int fd) {
   const bool full = limits_.connections > 0 && open_count_ >= limits_.connections;
   if (full || (free_slots_.empty() && connections_.size() == shared_.slot_count)) {
     send(fd, limits_.refusal.data(), limits_.refusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    shutdown(fd, SHUT_WR);
+    Connection refused(fd);
+    refused.Finish();
+    refused.Discard();
     return false;
   }
   // A new slot while few are free, else the one free for longest: names repeat late.

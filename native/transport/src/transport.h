@@ -33,6 +33,7 @@ struct Record {
     kClose = 5,         // a connection is gone
     kAcceptFailed = 6,  // start: errno; end: 1 for the first failure of a row
     kShutDown = 7,      // everything is released, after Shutdown
+    kLinger = 8,        // our side has ended, the peer's has not: the host destroys it in a while
   };
   Kind kind;
   int32_t id;
@@ -146,6 +147,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
   void SendSlices(Connection& connection);
   void AfterWrite(Connection& connection, Io io);
   void EndAfterFlush(Connection& connection);
+  void Linger(Connection& connection);
   void Close(Connection& connection);
   void Release(int32_t id);
   void ReleaseDescriptors();

@@ -194,9 +194,11 @@ void Transport::Flush() {
   ending_.clear();
 }
 
+// The bound is on what was left over from before: a single reply may be larger than it.
 void Transport::SendSlices(Connection& connection) {
   iovec parts[kSlicesPerWrite];
-  Io io = Io::kDone;
+  const size_t bound = limits_.reply_buffer_bytes;
+  Io io = bound > 0 && connection.unsent.size() > bound ? Io::kFailed : Io::kDone;
   int32_t at = connection.first_slice;
   connection.first_slice = -1;
   while (at >= 0 && io != Io::kFailed) {
@@ -216,14 +218,12 @@ void Transport::SendSlices(Connection& connection) {
 // Accounts for what is unsent, and watches for the socket to take more.
 void Transport::AfterWrite(Connection& connection, Io io) {
   const size_t unsent = connection.unsent.size();
-  const bool over = limits_.reply_buffer_bytes > 0 && unsent > limits_.reply_buffer_bytes;
-  if (io == Io::kFailed || over) {
+  if (io == Io::kFailed) {
     Close(connection);
     return;
   }
   if (connection.ending && unsent == 0) {
-    connection.CloseInOrder();
-    Close(connection);
+    Linger(connection);
     return;
   }
   const uint32_t others = connection.interest & ~EPOLLOUT;
@@ -233,6 +233,23 @@ void Transport::AfterWrite(Connection& connection, Io io) {
   if (slot.drain_due != 0 && unsent <= limits_.high_water_bytes / 2) {
     slot.drain_due = 0;
     due_.push_back(Record{Record::kDrain, connection.id, 0, 0, 0, 0});
+  }
+}
+
+// Our side is done. A peer that has ended its side is let go at once, others when they do.
+void Transport::Linger(Connection& connection) {
+  if (connection.input_ended) {
+    Close(connection);
+    return;
+  }
+  if (!connection.lingering) {
+    connection.Finish();
+    due_.push_back(Record{Record::kLinger, connection.id, 0, 0, 0, 0});
+  }
+  if (connection.Discard() == Io::kBlocked) {
+    Watch(connection, EPOLLIN);
+  } else {
+    Close(connection);
   }
 }
 

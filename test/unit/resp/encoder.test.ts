@@ -162,6 +162,16 @@ test('errors stay on one line', () => {
   assert.is(out.bytes.toString('utf8', 0, out.length), '-WRONGTYPE a  b c\r\n')
 })
 
+test('refuses a reply of 2 GiB, and takes the next', () => {
+  const out = new ReplyWriter(16)
+  assert.throws(
+    () => out.ensure(2 ** 31),
+    (error: Error) => error instanceof RespError,
+  )
+  out.latin1(':1\r\n')
+  assert.is(out.bytes.toString('latin1', 0, out.length), ':1\r\n')
+})
+
 test('refuses data of another type', () => {
   const wrong: readonly (readonly [Reply<unknown>, unknown])[] = [
     [integer, 1.5],

@@ -108,6 +108,14 @@ test('takes the largest bulk and the largest count', () => {
   assert.is(parseText('*2147483647\r\n$1\r\na\r\n').error, undefined)
 })
 
+test('gives up on a frame of more words than it keeps', () => {
+  const most = 1024 * 1024
+  const word = '$0\r\n\r\n'
+  assert.is(parseText(`*${most}\r\n${word.repeat(most)}`).requests[0]?.length, most)
+  const { error } = parseText(`*${most + 1}\r\n${word.repeat(most + 1)}`)
+  assert.is(error, 'Protocol error: invalid multibulk length')
+})
+
 test('gives up on HTTP without a word', () => {
   for (const line of ['POST / HTTP/1.1', 'Host: localhost', 'hOsT: x']) {
     assert.is(parseText(`${line}\r\n`).error, '', line)

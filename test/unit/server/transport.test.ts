@@ -200,6 +200,28 @@ for (const { name, factory } of implementations()) {
     await transport.close()
   })
 
+  test('sends one reply that is larger than the bound', async () => {
+    const events = new Recorder()
+    const body = Buffer.alloc(24 * MIB, 'r')
+    events.onOpen = id => {
+      assert.not(events.reply(id, body))
+      events.transport.pause(id)
+    }
+    events.onDrain = id => {
+      events.reply(id, body)
+      events.transport.end(id)
+    }
+    const bounds = { highWaterBytes: 256 * 1024, replyBufferBytes: 4 * MIB }
+    const { transport, port } = await start(factory, events, bounds)
+    const client = await Client.connect(port)
+    client.socket.pause()
+    await sleep(100)
+    assert.is(events.closed.length, 0)
+    client.socket.resume()
+    assert.ok((await client.readAll()).equals(Buffer.concat([body, body])))
+    await transport.close()
+  })
+
   test('calls onDrain when a slow client caught up', async () => {
     const events = new Recorder()
     const total = 24 * MIB

@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { repositoryRoot } from '../../support/repository.js'
-import { isGone } from '../../support/wait.js'
+import { isGone, until } from '../../support/wait.js'
 
 interface Inputs {
   hashOf(root: string, paths: readonly string[]): string
@@ -90,8 +90,9 @@ test('takes over the lock of a process that is gone', async () => {
   assert.is(await lock.withLock(path, async () => 'done', Boolean), 'done')
 })
 
-/** Writes a launcher's server part over a `main` that records signals in `log`. */
-function prepareServer(): { script: string; log: string } {
+/** Writes a launcher's server part over a `main` that records signals in `log`.
+ *  @param stopMs  how long the server takes to stop */
+function prepareServer(stopMs = 0): { script: string; log: string } {
   const log = join(root, 'log')
   mkdirSync(join(root, 'dist/ts'), { recursive: true })
   writeFileSync(join(root, 'package.json'), '{"type":"module"}')
@@ -103,7 +104,7 @@ function prepareServer(): { script: string; log: string } {
        for (const signal of ['SIGTERM', 'SIGINT']) {
          process.on(signal, () => {
            appendFileSync(log, signal)
-           clearInterval(alive)
+           setTimeout(() => clearInterval(alive), ${stopMs})
            process.exitCode = 7
          })
        }
@@ -151,6 +152,21 @@ test('stops the server when npm or its shell is gone', async () => {
   shell.kill('SIGKILL')
   await isGone(pid)
   assert.is(readFileSync(log, 'utf8'), 'SIGTERM')
+})
+
+test('leaves a server that stops alone when npm goes meanwhile', async () => {
+  const { script, log } = prepareServer(1_000)
+  const shell = spawn('sh', ['-c', `"${process.execPath}" "${script}"; true`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, npm_lifecycle_event: 'start' },
+  })
+  const pid = await firstLineOf(shell)
+  const launcher = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+  process.kill(Number(launcher), 'SIGINT')
+  await until('the server has it', () => existsSync(log))
+  shell.kill('SIGKILL')
+  await isGone(pid)
+  assert.is(readFileSync(log, 'utf8'), 'SIGINT')
 })
 
 test('stops the server when the launcher is killed', async () => {

@@ -25,6 +25,8 @@ export const KIND_CLOSE = 5
 /** `start` is the errno, `end` is 1 for the first failure of a row. */
 export const KIND_ACCEPT_FAILED = 6
 export const KIND_SHUT_DOWN = 7
+/** Our side has ended, the peer may still send: to be destroyed in a while. */
+export const KIND_LINGER = 8
 
 /** Slices of the output to send, three int32 each, behind one element that counts them. */
 export const SLICE_STRIDE = 3

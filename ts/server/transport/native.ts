@@ -12,12 +12,13 @@ import { ReplyWriter } from '../../resp/writer.js'
 import { listenError } from './listen-error.js'
 import type { NativeTransportHandle, NativeTransportModule } from './native-module.js'
 import * as layout from './native-module.js'
-import type {
-  ConnectionId,
-  ListenOptions,
-  Transport,
-  TransportEvents,
-  TransportFactory,
+import {
+  type ConnectionId,
+  LINGER_MS,
+  type ListenOptions,
+  type Transport,
+  type TransportEvents,
+  type TransportFactory,
 } from './transport.js'
 
 const INPUT_BYTES = 1024 * 1024
@@ -97,6 +98,10 @@ class NativeTransport implements Transport {
     if (slots[slot + layout.SLOT_UNSENT_BYTES]! <= this.#options.highWaterBytes) return true
     slots[slot + layout.SLOT_DRAIN_DUE] = 1
     return false
+  }
+
+  unsentMark(connection: ConnectionId): number {
+    return this.#slots[(connection & SLOT_MASK) * layout.SLOT_STRIDE + layout.SLOT_UNSENT_BYTES]!
   }
 
   pause(connection: ConnectionId): void {
@@ -213,6 +218,9 @@ class NativeTransport implements Transport {
         break
       case layout.KIND_ACCEPT_FAILED:
         this.#onAcceptFailed(start, end === 1)
+        break
+      case layout.KIND_LINGER:
+        setTimeout(() => this.#handle.destroy(id), LINGER_MS).unref()
         break
       case layout.KIND_SHUT_DOWN:
         this.#onShutDown?.()

@@ -11,12 +11,13 @@ import { createServer as createTlsServer } from 'node:tls'
 import { ReplyWriter } from '../../resp/writer.js'
 import { listenError, rateBound } from './listen-error.js'
 import { adopt, formatAddress, Peer } from './peer.js'
-import type {
-  ConnectionId,
-  ListenOptions,
-  Transport,
-  TransportEvents,
-  TransportFactory,
+import {
+  type ConnectionId,
+  LINGER_MS,
+  type ListenOptions,
+  type Transport,
+  type TransportEvents,
+  type TransportFactory,
 } from './transport.js'
 
 const INPUT_BYTES = 64 * 1024
@@ -84,6 +85,10 @@ class NodeTransport implements Transport {
     if (peer.queuedBytes === 0) this.#unsent.push(peer)
     this.#scheduleTurn()
     return false
+  }
+
+  unsentMark(connection: ConnectionId): number {
+    return this.#peers.get(connection)?.unsentMark ?? 0
   }
 
   pause(connection: ConnectionId): void {
@@ -194,7 +199,7 @@ class NodeTransport implements Transport {
       this.#settle(peer)
     })
     socket.on('drain', () => {
-      if (peer.drainDue && !peer.closing) this.#drainLater(peer)
+      if (peer.drainDue && !peer.closing && peer.queuedBytes === 0) this.#drainLater(peer)
     })
     const remote = formatAddress(socket.remoteAddress, socket.remotePort)
     const local = formatAddress(socket.localAddress, socket.localPort)
@@ -257,7 +262,15 @@ class NodeTransport implements Transport {
 
   #end(peer: Peer): void {
     peer.closing = true
-    if (peer.queuedBytes === 0) peer.socket.destroySoon()
+    if (peer.queuedBytes === 0) this.#closeInOrder(peer)
+  }
+
+  /** Ends our side once everything is written, and drops what the peer still sends: closing over
+   *  unread input would reset the connection, and the peer would lose replies. */
+  #closeInOrder({ socket }: Peer): void {
+    if (socket.writableEnded) return
+    socket.end(() => setTimeout(() => socket.destroy(), LINGER_MS).unref())
+    socket.resume()
   }
 
   #destroy(peer: Peer): void {
@@ -312,12 +325,16 @@ class NodeTransport implements Transport {
     this.output.reset()
   }
 
+  /** The bound is on what was left over from before: a single reply may be larger than it. */
   #write(peer: Peer): void {
     const { socket } = peer
-    peer.writeQueue(this.output.bytes)
     const bound = this.#options.replyBufferBytes
-    if (bound > 0 && socket.writableLength > bound) this.#destroy(peer)
-    else if (peer.closing) socket.destroySoon()
+    if (bound > 0 && peer.queuedBytes > 0 && socket.writableLength > bound) {
+      this.#destroy(peer)
+      return
+    }
+    peer.writeQueue(this.output.bytes)
+    if (peer.closing) this.#closeInOrder(peer)
     else if (peer.drainDue && !socket.writableNeedDrain) this.#drainLater(peer)
   }
 

@@ -37,6 +37,13 @@ export class Peer {
     return this.queuedBytes + this.socket.writableLength
   }
 
+  /** As `Transport.unsentMark`: a write that the kernel takes in parts counts as one until its end,
+   *  but for the handle. */
+  get unsentMark(): number {
+    const handle = (this.socket as HandleOwner)._handle
+    return this.unsentBytes + (handle?.writeQueueSize ?? 0)
+  }
+
   /** Queues the slice of the shared output; joins it to the last one if they touch. */
   queue(start: number, end: number): void {
     const { slices } = this
@@ -76,7 +83,7 @@ interface AdoptOptions {
   readable: boolean
   writable: boolean
 }
-type HandleOwner = Socket & { _handle: object | null }
+type HandleOwner = Socket & { _handle: { writeQueueSize?: number } | null }
 const AdoptingSocket = Socket as unknown as new (options: AdoptOptions) => Socket
 
 /**

@@ -12,6 +12,10 @@
 
 import type { ReplyWriter } from '../../resp/writer.js'
 
+/** Input of a connection that has ended is dropped for so long, unless the peer ends its side:
+ *  closing over it would reset the connection, and the peer could lose replies. */
+export const LINGER_MS = 100
+
 /** A transport's name for one accepted connection, above 0; reused only long after `onClose`.
  *  Methods given the name of a connection that is gone do nothing. */
 export type ConnectionId = number
@@ -47,8 +51,8 @@ export interface ListenOptions {
   highWaterBytes: number
   /** Unconsumed or expected bytes per connection above which it is closed. 0 = no bound. */
   queryBufferBytes: number
-  /** Unsent bytes per connection above which it is closed: a client that never reads. 0 = no
-   *  bound. */
+  /** Bytes of a connection left unsent by earlier turns above which one more reply closes it: a
+   *  client that never reads. One reply may be larger. 0 = no bound. */
   replyBufferBytes: number
   /** Connections beyond this get `refusal` (RESP bytes) and are closed. 0 = no bound. */
   maxConnections: number
@@ -66,6 +70,8 @@ export interface Transport {
   /** Queues `output.bytes[start, end)` for the connection; slices that touch are merged. May empty
    *  `output`: read `output.length` again afterwards. @returns false above the high-water mark. */
   send(connection: ConnectionId, start: number, end: number): boolean
+  /** A number that changes whenever the peer takes some of the unsent bytes; 0 = there are none. */
+  unsentMark(connection: ConnectionId): number
   /** Stops / resumes reading a connection (no `onData` while paused). Idempotent. `resume` also
    *  presents the kept bytes again, in a later turn. */
   pause(connection: ConnectionId): void

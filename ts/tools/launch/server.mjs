@@ -29,14 +29,15 @@ export function serve(root, argv) {
     // INVARIANT: a session of its own, so that a terminal's Ctrl-C reaches the launcher alone.
     detached: true,
   })
-  forwardSignals(child)
-  if (process.env.npm_lifecycle_event !== undefined) stopWithoutNpm(child)
+  const forwarded = forwardSignals(child)
+  if (process.env.npm_lifecycle_event !== undefined) stopWithoutNpm(child, forwarded)
   return new Promise((done, failed) => {
     child.on('error', failed)
     child.on('exit', (code, signal) => done(code ?? 128 + constants.signals[signal]))
   })
 }
 
+/** @returns when each signal went on to the server last */
 function forwardSignals(child) {
   const lastAt = new Map()
   for (const signal of FORWARDED) {
@@ -46,16 +47,18 @@ function forwardSignals(child) {
       lastAt.set(signal, now)
     })
   }
+  return lastAt
 }
 
 /** npm may die without a word to those it started: by SIGKILL, or because the shell between it and
- *  the launcher took the signal for itself. The launcher then has another parent. */
-function stopWithoutNpm(child) {
+ *  the launcher took the signal for itself. The launcher then has another parent. A server that was
+ *  told to stop is left alone: to it a second signal means to hurry. */
+function stopWithoutNpm(child, forwarded) {
   const parent = process.ppid
   const watching = setInterval(() => {
     if (process.ppid === parent) return
     clearInterval(watching)
-    child.kill('SIGTERM')
+    if (!forwarded.has('SIGTERM') && !forwarded.has('SIGINT')) child.kill('SIGTERM')
   }, PARENT_POLL_MS)
   watching.unref()
 }

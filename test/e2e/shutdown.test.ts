@@ -1,0 +1,188 @@
+/** Graceful stops of a whole server: what clients get, what is kept, and how the process ends. */
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { isOnCluster } from '../support/cluster.js'
+import type { Faults } from '../support/faults.js'
+import { reportSkip } from '../support/outcome.js'
+import { encodeRequest, type Frame, type RespClient } from '../support/resp-client.js'
+import type { TestServer } from '../support/server.js'
+import { withTestServer } from '../support/server-suite.js'
+import { until } from '../support/wait.js'
+
+const STOPPING = 'ERR server is shutting down'
+/** Commits that are answered up to a second late: they are under way when the signal comes. */
+const LATE: Faults = { seed: 7, lateCommits: 1, maxDelayMs: 1000 }
+const CONNECTIONS = 300
+const MIB = 1024 * 1024
+
+const test = suite('shutdown')
+
+/** A test for each transport. */
+function each(title: string, body: (server: TestServer) => Promise<void>, faults?: Faults): void {
+  if (faults !== undefined && isOnCluster) {
+    reportSkip(title, 'late answers are made by the embedded store')
+    return
+  }
+  for (const transport of ['native', 'node']) {
+    const settings = ['external', 'internal'].map(port => `network.${port}.transport=${transport}`)
+    test(`${transport}: ${title}`, () => withTestServer(settings, body, faults))
+  }
+}
+
+/** Sends the signal and waits until the server has it. */
+async function stopping(server: TestServer, signal: NodeJS.Signals): Promise<void> {
+  server.signal(signal)
+  await until('the signal has come', () => server.output.includes(`${signal} received, stopping`))
+}
+
+async function endsCleanly(server: TestServer): Promise<void> {
+  assert.equal(await server.ended(), { code: 0, signal: null })
+  assert.match(server.output, /Quit!\n$/)
+}
+
+function textOf({ type, value }: Frame): string {
+  return `${type}${String(value)}`
+}
+
+async function isRefused(server: TestServer): Promise<boolean> {
+  const code = await server.connect().then(
+    () => 'connected',
+    (cause: NodeJS.ErrnoException) => cause.code,
+  )
+  return code === 'ECONNREFUSED'
+}
+
+each(
+  'requests under way are answered and kept, later ones are refused',
+  async server => {
+    const clients = await Promise.all(Array.from({ length: CONNECTIONS }, () => server.connect()))
+    const idle = await server.connect()
+    for (const [i, client] of clients.entries()) {
+      client.send('ECHO', 'first')
+      client.send('ZSET', `late ${i}`, String(i))
+      client.send('PING')
+    }
+    for (const client of clients) assert.is(await client.readData(), 'first')
+    await stopping(server, 'SIGTERM')
+    assert.ok(await isRefused(server))
+    let refused = 0
+    for (const client of clients) {
+      assert.is(textOf(await client.read()), '+OK')
+      if (textOf(await client.read()) === `-${STOPPING}`) refused++
+      await client.expectClose()
+    }
+    assert.ok(refused > 0)
+    await idle.expectClose()
+    await endsCleanly(server)
+    server.closeClients()
+    server.faults = undefined
+    await server.start()
+    const client = await server.connect()
+    for (let i = 0; i < CONNECTIONS; i++) {
+      assert.is(await client.call('ZGET', `late ${i}`), String(i))
+    }
+  },
+  LATE,
+)
+
+each('pipelines are answered to their end, kept as far as they said so', async server => {
+  const clients = await Promise.all(Array.from({ length: 8 }, () => server.connect()))
+  const count = 2_000
+  for (const [i, client] of clients.entries()) {
+    const requests = Array.from({ length: count }, (_, n) => ['ZSET', `p${i}`, String(n)])
+    client.write(Buffer.concat(requests.map(encodeRequest)))
+  }
+  for (const client of clients) assert.is(await client.readData(), 'OK')
+  await stopping(server, 'SIGINT')
+  const done = await Promise.all(clients.map(client => answersOf(client, count - 1)))
+  await endsCleanly(server)
+  server.closeClients()
+  await server.start()
+  const client = await server.connect()
+  for (const [i, last] of done.entries())
+    assert.is(await client.call('ZGET', `p${i}`), String(last))
+})
+
+/** Reads replies up to the end: OKs first, then refusals. @returns how many more were OK */
+async function answersOf(client: RespClient, most: number): Promise<number> {
+  let oks = 0
+  for (let i = 0; i < most; i++) {
+    const text = textOf(await client.read())
+    if (text === '+OK') {
+      assert.is(oks, i, 'no OK follows a refusal')
+      oks++
+    } else {
+      assert.is(text, `-${STOPPING}`)
+    }
+  }
+  await client.expectClose()
+  return oks
+}
+
+each('an open transaction is rolled back, Redis data is written', async server => {
+  const [open, client] = [await server.connect(), await server.connect()]
+  await open.call('BEGIN')
+  await open.call('ZSET', 'uncommitted', '1')
+  await client.call('ZSET', 'committed', '1')
+  await client.call('SET', 'string', 'kept')
+  await server.stop()
+  await server.start()
+  const after = await server.connect()
+  assert.is(await after.call('ZGET', 'uncommitted'), null)
+  assert.is(await after.call('ZGET', 'committed'), '1')
+  assert.is(await after.call('GET', 'string'), 'kept')
+})
+
+each('peers that never read do not keep the process', async server => {
+  const value = 'x'.repeat(MIB)
+  const client = await server.connect()
+  await client.call('SET', 'large', value)
+  const deaf = await Promise.all(Array.from({ length: 20 }, () => server.connect()))
+  for (const one of deaf) {
+    one.pause()
+    for (let i = 0; i < 20; i++) one.send('GET', 'large')
+  }
+  await until('they have begun', async () => {
+    const lines = String(await client.call('CLIENT', 'LIST')).split('\n')
+    return lines.filter(line => line.includes(' cmd=get ')).length === deaf.length
+  })
+  await stopping(server, 'SIGTERM')
+  await client.expectEnd()
+  await endsCleanly(server)
+})
+
+each('a second signal waits for no client, and loses nothing that was answered', async server => {
+  const [deaf, client] = [await server.connect(), await server.connect()]
+  assert.is(await client.call('SET', 'string', 'kept'), 'OK')
+  assert.is(await client.call('SET', 'large', 'x'.repeat(8 * MIB)), 'OK')
+  deaf.pause()
+  for (let i = 0; i < 10; i++) deaf.send('GET', 'large')
+  await until('it has begun', async () => {
+    return / cmd=get /.test(String(await client.call('CLIENT', 'LIST')))
+  })
+  await stopping(server, 'SIGINT')
+  await client.expectEnd()
+  server.signal('SIGTERM')
+  await endsCleanly(server)
+  assert.match(server.output, 'SIGTERM received again, waiting for no client\n')
+  server.closeClients()
+  await server.start()
+  assert.is(await (await server.connect()).call('GET', 'string'), 'kept')
+})
+
+each('a third signal ends the process on the spot', async server => {
+  const deaf = await server.connect()
+  await deaf.call('SET', 'large', 'x'.repeat(8 * MIB))
+  deaf.pause()
+  for (let i = 0; i < 10; i++) deaf.send('GET', 'large')
+  await stopping(server, 'SIGTERM')
+  // In one go, so that the second cannot have ended it before the third comes.
+  server.signal('SIGSTOP')
+  server.signal('SIGTERM')
+  server.signal('SIGINT')
+  server.signal('SIGCONT')
+  const { code } = await server.ended()
+  assert.is(code, 1)
+})
+
+test.run()
