@@ -23,6 +23,7 @@ import { selectTransport } from './server/transport/select.js'
 import { openClusterDirectory } from './store/directory.js'
 import { Namespaces } from './store/namespaces.js'
 import { Store } from './store/store.js'
+import { Watches } from './store/watches.js'
 import { Teardown } from './teardown.js'
 import { Volumes } from './volume/volumes.js'
 
@@ -63,7 +64,10 @@ export class Member {
       const starting = await open(config, { version, log, teardown })
       const internal = await listen(starting, 'admin')
       const external = await listen(starting, 'client')
-      const { cluster } = starting.services
+      const { cluster, watches } = starting.services
+      // ORDER: before the ports drain, because a command that waits for a change has no end of its
+      // own.
+      teardown.add('watches', () => watches.close())
       teardown.add('membership', () => cluster.leave())
       await cluster.join({ external, internal })
       if (config.cluster.auto_bootstrap) await cluster.bootstrap()
@@ -124,6 +128,7 @@ async function open(config: Config, { version, log, teardown }: OpenOptions): Pr
     sessions,
     store,
     namespaces,
+    watches: new Watches(store),
     cluster,
     volumes,
     documents,

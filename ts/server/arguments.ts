@@ -7,7 +7,13 @@
  */
 import { err, type RespError } from '../error.js'
 import type { Frame } from '../resp/frame.js'
-import { parseCanonicalInt64, parseDouble, parseInt32, parseInt64 } from '../resp/numbers.js'
+import {
+  NUMBER_TEXT_MAX,
+  parseCanonicalInt64,
+  parseDouble,
+  parseInt32,
+  parseInt64,
+} from '../resp/numbers.js'
 
 /** Type words of COMMAND DOCS. */
 export type ParamType = 'key' | 'string' | 'integer' | 'double' | 'pure-token' | 'oneof'
@@ -149,7 +155,7 @@ function number<N extends string, T>(
   refusal: string,
 ): Param<N, T> {
   const read = (frame: Frame, at: number): T => {
-    const value = parse(frame.latin1(at))
+    const value = frame.size(at) > NUMBER_TEXT_MAX ? undefined : parse(frame.latin1(at))
     if (value === undefined) throw err(refusal)
     return value
   }

@@ -13,6 +13,7 @@ import type { Namespaces } from '../store/namespaces.js'
 import type { Store } from '../store/store.js'
 import type { Tx } from '../store/tx.js'
 import type { MaybePromise } from '../store/types.js'
+import type { Watches } from '../store/watches.js'
 import type { Volumes } from '../volume/volumes.js'
 import type { KeyPositions } from './command.js'
 import type { Registry } from './registry.js'
@@ -46,6 +47,7 @@ export interface Services {
   readonly sessions: Sessions
   readonly store: Store
   readonly namespaces: Namespaces
+  readonly watches: Watches
   readonly cluster: Cluster
   readonly volumes: Volumes
   readonly documents: Documents

@@ -25,6 +25,11 @@ const EMBEDDED_LIBRARY = 'libfdb_c.so'
 /** FoundationDB's, found where the system's loader looks. */
 const INSTALLED_LIBRARY = 'libfdb_c.so'
 
+/** Option of a database: watches that may be set at a time. */
+const WATCHES_OPTION = 20
+/** Clients may have 10,000 (`watches.ts`); the server's own must not fail for those. */
+const WATCHES_MAX = 11_000
+
 export interface OpenedDatabase {
   readonly native: NativeDatabase
   /** The npm package's view of the same database. */
@@ -53,7 +58,9 @@ export function openDatabase(config: Config): OpenedDatabase {
   if (clusterfile !== undefined) checkClusterFile(clusterfile)
   try {
     const db = fdb.open(place) as Database
-    return { native: db._db as NativeDatabase, db, directory: fdb.directory }
+    const native = db._db as NativeDatabase
+    native.setOption(WATCHES_OPTION, WATCHES_MAX)
+    return { native, db, directory: fdb.directory }
   } catch (cause) {
     const reason = cause instanceof StoreError ? cause.description : String(cause)
     const what = clusterfile === undefined ? 'store at' : 'FoundationDB cluster of'

@@ -4,7 +4,7 @@
  *   directories    ['kronotop', cluster, area …]; the directory layer gives each a short prefix
  *   area namespaces A 01                             counter of changes, i64le, added to
  *   namespace N    N 01 field                            metadata (`NamespaceField`)
- *                  N 02 tuple(key)                       ZMap entry -> value
+ *                  N 02 key                              ZMap entry -> value
  *                  N 03 name                             bucket -> its metadata
  *                  N 04 prefix(8)                        bucket data Bk
  *   bucket Bk      Bk 01 _id(12)                         document -> P
@@ -63,16 +63,27 @@ export function zmapPrefix(namespace: Buffer): Buffer {
 }
 
 /**
- * Key of a ZMap entry: `prefix 01 bytes 00`, with each 00 of the bytes as 00 FF (a tuple of one
- * byte string), so that key order is byte order and a prefix sorts before its extensions.
+ * Key of a ZMap entry: the map's prefix, then the bytes as they are. All keys of a map share the
+ * prefix and nothing else begins with it, so key order is byte order, and no end has to be marked.
  */
 export function zmapKey(prefix: Buffer, key: Buffer): Buffer {
-  return withTupleItem(prefix, TupleType.bytes, key)
+  const start = prefix.length
+  const encoded = Buffer.allocUnsafe(start + key.length)
+  prefix.copy(encoded)
+  key.copy(encoded, start)
+  return encoded
 }
 
-/** The bytes that `zmapKey` was given; a view of `encoded` where no byte is escaped. */
-export function zmapKeyBytes(encoded: Buffer, prefixBytes: number): Buffer {
-  return tupleItemBytes(encoded.subarray(prefixBytes))
+/**
+ * As `zmapKey`, for a key that gets the commit's versionstamp: what the database wants is the key
+ * with room for it, and where that is.
+ * @param template the entry's bytes with 10 for the stamp, and their offset in it (u32le)
+ */
+export function stampedZmapKey(prefix: Buffer, template: Buffer): Buffer {
+  const key = zmapKey(prefix, template)
+  const offsetAt = key.length - 4
+  key.writeUInt32LE(key.readUInt32LE(offsetAt) + prefix.length, offsetAt)
+  return key
 }
 
 /** Key of a bucket's metadata. @param name the bucket's name, as typed */

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { namespaceCommands } from '../../../ts/commands/namespace/index.js'
 import { transactionCommands } from '../../../ts/commands/transaction/index.js'
 import { zmapCommands } from '../../../ts/commands/zmap/index.js'
+import { Watches } from '../../../ts/store/watches.js'
 import { openTestNamespaces, type TestNamespaces } from '../../support/store.js'
 import { start } from '../server/harness.js'
 
@@ -22,10 +23,11 @@ export interface Member extends TestNamespaces {
 export async function startMember(sets: readonly string[] = []): Promise<Member> {
   const opened = await openTestNamespaces(sets)
   const { store, namespaces } = opened
+  const watches = new Watches(store)
   const server = await start({
     commands: [...namespaceCommands, ...transactionCommands, ...zmapCommands],
     sets,
-    services: { store, namespaces },
+    services: { store, namespaces, watches },
   })
   const sockets: Redis[] = []
   const connect = async (): Promise<Client> => {

@@ -2,7 +2,7 @@
 import { bulk, nullable, ok } from '../../resp/reply.js'
 import { bytes, command } from '../../server/command.js'
 import { zmapKey } from '../../store/keyspace.js'
-import { withZmap, ZMAP_ERRORS } from './zmap.js'
+import { withZmap, ZMAP_ERRORS, ZMAP_WRITE_ERRORS } from './zmap.js'
 
 export const zset = command({
   name: 'ZSET',
@@ -13,7 +13,7 @@ export const zset = command({
   args: [bytes('key'), bytes('value')],
   port: 'client',
   flags: ['write', 'fast', 'blind'],
-  errors: [...ZMAP_ERRORS, 'KEY_TOO_LARGE', 'VALUE_TOO_LARGE', 'TRANSACTION_TOO_LARGE'],
+  errors: ZMAP_WRITE_ERRORS,
   reply: ok,
   example: ['ZSET stock:7 3', 'ZGET stock:7'],
   run: (ctx, { key, value }) => withZmap(ctx, (tx, prefix) => tx.set(zmapKey(prefix, key), value)),

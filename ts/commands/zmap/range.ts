@@ -1,13 +1,12 @@
 /** Ranges of the ZMap. */
 import { err } from '../../error.js'
 import { parseInt32 } from '../../resp/numbers.js'
-import { array, bulk, tuple } from '../../resp/reply.js'
+import { array, bulk, integer, ok, tuple } from '../../resp/reply.js'
 import { bytes, command, options } from '../../server/command.js'
-import { zmapKeyBytes } from '../../store/keyspace.js'
 import { PackedReader } from '../../store/packed-range.js'
 import { storeError } from '../../store/store-error.js'
 import { andThen, type PackedRange } from '../../store/types.js'
-import { parseBound, parseSelector, resolveBound, type SelectorName } from './selector.js'
+import { boundKey, parseBound, parseSelector, resolveBound, type SelectorName } from './selector.js'
 import { withZmap, ZMAP_ERRORS } from './zmap.js'
 
 const LIMIT_DEFAULT = 100
@@ -55,20 +54,20 @@ export function parseOptions(words: readonly Buffer[], end: SelectorName): Range
         throw err('syntax error')
     }
   }
+  if (query.limit < 0) throw storeError('rangeLimitsInvalid')
   return query
 }
 
 function parseLimit(typed: string): number {
   const limit = parseInt32(typed)
   if (limit === undefined) throw err('value is not an integer or out of range')
-  if (limit < 0) throw storeError('rangeLimitsInvalid')
   return limit
 }
 
 function entries(range: PackedRange, prefixBytes: number): [key: Buffer, value: Buffer][] {
   const pairs: [Buffer, Buffer][] = []
   const reader = new PackedReader(range)
-  while (reader.next()) pairs.push([zmapKeyBytes(reader.key, prefixBytes), reader.value])
+  while (reader.next()) pairs.push([reader.keyFrom(prefixBytes), reader.value])
   return pairs
 }
 
@@ -115,4 +114,47 @@ export const zgetrange = command({
       })
     })
   },
+})
+
+export const zdelrange = command({
+  name: 'ZDELRANGE',
+  group: 'zmap',
+  since: '0.1.0',
+  complexity: 'O(log(N)) where N is the number of keys',
+  summary: 'Deletes all keys from begin up to, not including, end; * is an open end.',
+  args: [bytes('begin'), bytes('end')],
+  port: 'client',
+  flags: ['write'],
+  errors: [...ZMAP_ERRORS, 'INVERTED_RANGE', 'TRANSACTION_TOO_LARGE'],
+  reply: ok,
+  example: ['ZSET a 1', 'ZSET b 2', 'ZSET c 3', 'ZDELRANGE b *', 'ZGETRANGE * *'],
+  run: (ctx, { begin, end }) =>
+    withZmap(ctx, (tx, prefix) =>
+      tx.clearRange(
+        boundKey(parseBound(begin, 'start'), prefix),
+        boundKey(parseBound(end, 'end'), prefix),
+      ),
+    ),
+})
+
+export const zgetrangesize = command({
+  name: 'ZGETRANGESIZE',
+  group: 'zmap',
+  since: '0.1.0',
+  complexity: 'O(N) where N is the number of keys in the range',
+  summary: 'Estimates the stored bytes from begin up to end; * is an open end.',
+  args: [bytes('begin'), bytes('end')],
+  port: 'client',
+  flags: ['readonly'],
+  errors: [...ZMAP_ERRORS, 'INVERTED_RANGE'],
+  reply: integer,
+  example: ['ZGETRANGESIZE b a', 'ZGETRANGESIZE * *'],
+  run: (ctx, args) =>
+    andThen(ctx.services.namespaces.resolve(ctx.session.namespace), ({ zmap }) => {
+      const begin = boundKey(parseBound(args.begin, 'start'), zmap)
+      const end = boundKey(parseBound(args.end, 'end'), zmap)
+      if (begin.compare(end) > 0) throw storeError('invertedRange')
+      // Never in the session's transaction: what it has not committed does not count.
+      return ctx.oneOff(tx => tx.estimatedRangeSize(begin, end))
+    }),
 })

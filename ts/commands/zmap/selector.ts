@@ -71,7 +71,8 @@ function lastBelow(tx: Tx, end: Buffer, { prefix, snapshot }: Resolution): Maybe
   return andThen(found, range => (range.count === 0 ? prefix : lastKey(range)))
 }
 
-function boundKey(bound: Bound, prefix: Buffer): Buffer {
+/** The database key of a bound by itself. */
+export function boundKey(bound: Bound, prefix: Buffer): Buffer {
   if (bound === 'start') return prefix
   if (bound === 'end') return prefixEnd(prefix)
   return zmapKey(prefix, bound)

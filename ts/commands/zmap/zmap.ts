@@ -6,6 +6,14 @@ import { andThen, type MaybePromise } from '../../store/types.js'
 /** Errors that every ZMap command may answer, besides those of the database. */
 export const ZMAP_ERRORS = ['NOSUCHNAMESPACE', 'NAMESPACEBEINGREMOVED'] as const
 
+/** As `ZMAP_ERRORS`, for a command that writes. */
+export const ZMAP_WRITE_ERRORS = [
+  ...ZMAP_ERRORS,
+  'KEY_TOO_LARGE',
+  'VALUE_TOO_LARGE',
+  'TRANSACTION_TOO_LARGE',
+] as const
+
 /**
  * Runs `body` in the session's transaction, or one of its own, with the key prefix of the map.
  * @throws RespError NOSUCHNAMESPACE, NAMESPACEBEINGREMOVED
