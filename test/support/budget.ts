@@ -18,6 +18,8 @@ const ROUNDS = {
   'process ids': { short: 300, long: 20_000 },
   'key order': { short: 500, long: 50_000 },
   decimals: { short: 2_000, long: 200_000 },
+  'zmap commands': { short: 6_000, long: 600_000 },
+  'zmap commands in trouble': { short: 3_000, long: 200_000 },
   'watches and disconnects': { short: 1_000, long: 20_000 },
   'lines of a load': { short: 50, long: 2_000 },
   'split pipelines': { short: 200, long: 20_000 },

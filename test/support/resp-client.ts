@@ -107,6 +107,17 @@ export class RespClient {
     }
   }
 
+  /** The next reply as the bytes that came, as latin1 text. */
+  async readText(): Promise<string> {
+    for (;;) {
+      await this.#until(() => this.#size >= this.#needed, 'a reply')
+      const received = this.#received()
+      const parsed = parseFrame(received, 0)
+      if (typeof parsed !== 'number') return this.#take(parsed.end).toString('latin1')
+      this.#needed = Math.max(parsed, received.length + 1)
+    }
+  }
+
   /** The next reply as plain data. @throws ReplyError  for an error reply */
   async readData(): Promise<Data> {
     return toData(await this.read())
