@@ -20,6 +20,8 @@ const ROUNDS = {
   decimals: { short: 2_000, long: 200_000 },
   'zmap commands': { short: 6_000, long: 600_000 },
   'zmap commands in trouble': { short: 3_000, long: 200_000 },
+  increments: { short: 150, long: 5_000 },
+  'increments in trouble': { short: 60, long: 2_000 },
   'watches and disconnects': { short: 1_000, long: 20_000 },
   'lines of a load': { short: 50, long: 2_000 },
   'split pipelines': { short: 200, long: 20_000 },
