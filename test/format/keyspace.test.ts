@@ -18,6 +18,11 @@ const FROZEN: readonly (readonly [what: string, key: Buffer, hex: string])[] = [
   ['namespace removed', keyspace.namespaceFieldKey(prefix, 0x02), '15070102'],
   ['zmap prefix', keyspace.zmapPrefix(prefix), '150702'],
   ['zmap key', keyspace.zmapKey(prefix, Buffer.from('6100ff62', 'hex')), '15076100ff62'],
+  [
+    'stamped zmap key',
+    keyspace.stampedZmapKey(prefix, Buffer.from('61000000000000000000006201000000', 'hex')),
+    '150761000000000000000000006203000000',
+  ],
   ['zmap empty key', keyspace.zmapKey(prefix, Buffer.alloc(0)), '1507'],
   ['bucket metadata', keyspace.bucketMetadataKey(prefix, Buffer.from('users')), '1507037573657273'],
   ['bucket data', keyspace.bucketDataPrefix(prefix, owner), '1507040102030405060708'],
