@@ -1,4 +1,9 @@
-/** Changes of single entries that the database makes from what it has, without a read. */
+/**
+ * Changes of single entries that the database makes from what it has, without a read.
+ *
+ * INVARIANT: two stamped changes that do not belong to one transaction of a session never share a
+ * commit. Its stamp is the same for all of it, so that two keys would become one.
+ */
 import { err } from '../../error.js'
 import { ok } from '../../resp/reply.js'
 import { bytes, command, keyword } from '../../server/command.js'
