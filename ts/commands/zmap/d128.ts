@@ -14,7 +14,7 @@ export const zsetD128 = command({
   summary: 'Sets a key to a decimal of up to 34 digits; trailing zeros are kept.',
   args: [bytes('key'), bytes('number')],
   port: 'client',
-  flags: ['write', 'fast'],
+  flags: ['write', 'fast', 'blind'],
   errors: ZMAP_WRITE_ERRORS,
   reply: ok,
   example: ['ZSET.D128 price 19.90', 'ZGET.D128 price', 'ZSET.D128 price ten'],

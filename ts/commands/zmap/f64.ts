@@ -39,7 +39,7 @@ export const zsetF64 = command({
   summary: 'Sets a key to a double.',
   args: [bytes('key'), double('number')],
   port: 'client',
-  flags: ['write', 'fast'],
+  flags: ['write', 'fast', 'blind'],
   errors: ZMAP_WRITE_ERRORS,
   reply: ok,
   example: ['ZSET.F64 height 10.5', 'ZGET.F64 height', 'ZSET.F64 height NaN'],

@@ -1,8 +1,8 @@
 /**
  * Changes of single entries that the database makes from what it has, without a read.
  *
- * INVARIANT: two stamped changes that do not belong to one transaction of a session never share a
- * commit. Its stamp is the same for all of it, so that two keys would become one.
+ * INVARIANT: not blind in the sense of the flag, because of the stamps: a commit has one stamp, so
+ * that the stamped keys of two requests in one commit would be the same key.
  */
 import { err } from '../../error.js'
 import { ok } from '../../resp/reply.js'

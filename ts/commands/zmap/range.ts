@@ -124,7 +124,7 @@ export const zdelrange = command({
   summary: 'Deletes all keys from begin up to, not including, end; * is an open end.',
   args: [bytes('begin'), bytes('end')],
   port: 'client',
-  flags: ['write'],
+  flags: ['write', 'blind'],
   errors: [...ZMAP_ERRORS, 'INVERTED_RANGE', 'TRANSACTION_TOO_LARGE'],
   reply: ok,
   example: ['ZSET a 1', 'ZSET b 2', 'ZSET c 3', 'ZDELRANGE b *', 'ZGETRANGE * *'],
