@@ -1,6 +1,6 @@
 /** ZMUTATE: the table of the contract, versionstamps, and what conflicts with it. */
 import * as assert from 'uvu/assert'
-import { bytesOf, elementsOf, type RespClient } from '../support/resp-client.js'
+import { bytesOf, elementsOf, encodeRequest, type RespClient } from '../support/resp-client.js'
 import { serverSuite } from '../support/server-suite.js'
 import { alsoOn, bulk, error, exchangeAll, inBothProtocols, none, OK } from '../support/zmap.js'
 
@@ -182,6 +182,26 @@ test('stamped keys are in the order of their commits, whatever bytes the stamps 
   }
   await client.call('ZDELRANGE', keys[10]!, keys[590]!)
   assert.equal(await keysOf(client), [...keys.slice(0, 10), ...keys.slice(590)])
+})
+
+test('stamped writes of one pipeline have a stamp each', async () => {
+  const client = await server.connect()
+  await client.call('NAMESPACE', 'CREATE', 'pipelined')
+  await client.call('NAMESPACE', 'USE', 'pipelined')
+  const requests = ['a', 'b', 'c'].flatMap(key => [
+    ['ZSET', `${key}1`, 'v'],
+    ['ZMUTATE', key, stamped(ROOM, 0), 'SET_VERSIONSTAMPED_VALUE'],
+    ['ZSET', `${key}2`, 'v'],
+  ])
+  client.write(Buffer.concat(requests.map(encodeRequest)))
+  await client.expect(OK.repeat(requests.length))
+  const stamps = [
+    await client.callBytes('ZGET', 'a'),
+    await client.callBytes('ZGET', 'b'),
+    await client.callBytes('ZGET', 'c'),
+  ]
+  assert.is(stamps[0]!.compare(stamps[1]!), -1)
+  assert.is(stamps[1]!.compare(stamps[2]!), -1)
 })
 
 test('mutations and blind writes never conflict, and all are applied', async () => {

@@ -13,15 +13,18 @@ const { server, test } = serverSuite('random requests', ['log.level=error'])
 
 const REQUESTS_OF_A_PACKET = 40
 
-/** These end the connection or change what the test counts on. */
-const LEFT_OUT = new Set(['quit', 'reset', 'hello', 'auth'])
+/** These end the connection, change what the test counts on, or wait for others. */
+const LEFT_OUT = new Set(['quit', 'reset', 'hello', 'auth', 'zwatch'])
 
 const WORDS: readonly Word[] = [
   ...'k h b bucket-shard-0 global a.b a..b __internal__ * 0 1 -1 2 100 9999 10000'.split(' '),
   ...'2147483647 2147483648 9223372036854775807 9223372036854775808 1.5 1e400 NaN x'.split(' '),
   ...'LIMIT REVERSE END_KEY_SELECTOR BEGIN_KEY_SELECTOR LAST_LESS_THAN RETURNING'.split(' '),
   ...'versionstamp committed-version DOCS SHARDS IF-NOT-EXISTS QUERY DELETE UPDATE'.split(' '),
-  ...'CREATE USE LIST EXISTS CURRENT SET GET INFO DOCS COUNT GETKEYS SETNAME SETINFO'.split(' '),
+  ...'ADD MAX BYTE_MIN APPEND_IF_FITS SET_VERSIONSTAMPED_KEY SET_VERSIONSTAMPED_VALUE'.split(' '),
+  ...'KEY_SELECTOR 1e6144 -0.00 CREATE USE LIST EXISTS CURRENT SET GET INFO DOCS COUNT GETKEYS SETNAME SETINFO'.split(
+    ' ',
+  ),
   ...'EX PX NX XX KEEPTTL ON OFF FRESH CACHED json bson hex reply_type input_type limit'.split(' '),
   ...'DESCRIBE-MEMBER DESCRIBE-CLUSTER DESCRIBE-SHARD LIST-MEMBERS BUCKET REDIS DESCRIBE'.split(
     ' ',

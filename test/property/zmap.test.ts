@@ -21,6 +21,8 @@ const onEmbedded = embeddedOnly(tests, 'a cluster has no fault mode')
 
 const SESSIONS = 4
 const COMMANDS_OF_A_MAP = 300
+/** Longer than a run of writes that share a transaction is not needed: its bounds have own tests. */
+const PIPELINE_MAX = 20
 const CONFLICT = error(
   'NOT_COMMITTED Transaction not committed due to conflict with another transaction',
 )
@@ -56,7 +58,7 @@ class Session {
   ) {}
 
   send(request: Request): void {
-    this.client.write(encodeRequest(request.map(word => Buffer.from(word, 'latin1'))))
+    this.client.write(bytesOf(request))
   }
 
   async ask(request: Request): Promise<string> {
@@ -118,7 +120,9 @@ class Run {
       await this.#expect(session, ['SNAPSHOTREAD', session.isSnapshot ? 'on' : 'OFF'], OK)
     } else if (dice < 0.18) {
       await this.#stampAlone(session)
-    } else if (dice < 0.2) {
+    } else if (dice < 0.22 && !this.#hasFaults && free.length === SESSIONS) {
+      await this.#pipeline(session)
+    } else if (dice < 0.24) {
       assert.match(await this.#ask(session, ['ZGETRANGESIZE', '*', '*']), /^:\d+\r\n$/)
     } else {
       await this.#alone(session, this.#requests.any())
@@ -134,6 +138,22 @@ class Run {
     if (reply === UNKNOWN && this.#hasFaults) return await this.#findOut(session, after)
     this.#same(reply, wanted, session, request)
     if (!isRead(request)) await this.#took(after)
+  }
+
+  /** Commands that are sent at once: their writes share transactions. */
+  async #pipeline(session: Session): Promise<void> {
+    const length = this.#random.between(2, PIPELINE_MAX)
+    const requests = Array.from({ length }, () => this.#requests.any())
+    const bytes = requests.map(request => bytesOf(request))
+    session.client.write(Buffer.concat(bytes))
+    for (const request of requests) {
+      const after = this.#committed.copy()
+      const wanted = after.run(request, session.protocol)
+      const reply = await session.client.readText()
+      this.#note(session, request, reply)
+      this.#same(reply, wanted, session, request)
+      if (!isRead(request)) await this.#took(after)
+    }
   }
 
   async #begin(session: Session): Promise<void> {
@@ -310,9 +330,13 @@ class Run {
 
   async #ask(session: Session, request: Request): Promise<string> {
     const reply = await session.ask(request)
+    this.#note(session, request, reply)
+    return reply
+  }
+
+  #note(session: Session, request: Request, reply: string): void {
     const number = this.#sessions.indexOf(session)
     this.#history.push(`${number}: ${shown(request)} -> ${JSON.stringify(reply.slice(0, 200))}`)
-    return reply
   }
 
   #same(reply: string, wanted: string, session: Session, request: Request): void {
@@ -320,6 +344,10 @@ class Run {
     const number = this.#sessions.indexOf(session)
     assert.is(JSON.stringify(reply), JSON.stringify(wanted), `${number}: ${shown(request)}`)
   }
+}
+
+function bytesOf(request: Request): Buffer {
+  return encodeRequest(request.map(word => Buffer.from(word, 'latin1')))
 }
 
 /** Of some errors the model knows the beginning. */

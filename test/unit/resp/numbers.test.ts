@@ -52,6 +52,15 @@ test('doubles', () => {
     assert.is(parseDouble(text), undefined, text)
 })
 
+test('long texts of numbers take no long time', () => {
+  assert.is(parseDouble('1'.repeat(65_536)), Number.POSITIVE_INFINITY)
+  assert.is(parseDouble('1'.repeat(65_537)), undefined)
+  assert.is(parseDouble(`${'0'.repeat(60_000)}.5`), 0.5)
+  // Quadratic matching would take minutes for each of these.
+  for (const wrong of [`${'1'.repeat(65_000)}x`, `.${'1'.repeat(65_000)}x`, `1e${'1'.repeat(9)}x`])
+    assert.is(parseDouble(wrong), undefined)
+})
+
 test('formatted doubles parse back to the same value', () => {
   for (const value of [0.1, 1 / 3, 5e-324, 1.7976931348623157e308, -0, 123456789012345680000])
     assert.ok(Object.is(parseDouble(formatDouble(value)), value), String(value))

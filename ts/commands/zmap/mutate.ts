@@ -1,4 +1,9 @@
-/** Changes of single entries that the database makes from what it has, without a read. */
+/**
+ * Changes of single entries that the database makes from what it has, without a read.
+ *
+ * INVARIANT: not blind in the sense of the flag, because of the stamps: a commit has one stamp, so
+ * that the stamped keys of two requests in one commit would be the same key.
+ */
 import { err } from '../../error.js'
 import { ok } from '../../resp/reply.js'
 import { bytes, command, keyword } from '../../server/command.js'
