@@ -127,6 +127,11 @@ const move = subcommand({
     'NAMESPACE LIST plant',
     'NAMESPACE LIST archive',
   ],
+  notes: [
+    'Sessions in the old path, or below it, are not switched: their next command answers ' +
+      'NOSUCHNAMESPACE. The default namespace cannot be moved.',
+    'Until all members know of the move, CREATE of the old path answers BARRIERNOTSATISFIED.',
+  ],
   run: ({ services }, args) => services.namespaces.move(args.old, args.new),
 })
 
@@ -144,6 +149,7 @@ const remove = subcommand({
     'NAMESPACE USE trial',
     'NAMESPACE EXISTS trial',
   ],
+  notes: ['No command takes it back. The default namespace cannot be removed.'],
   run: ({ services }, args) => services.namespaces.remove(args.path),
 })
 
@@ -162,6 +168,7 @@ const purge = subcommand({
     'NAMESPACE PURGE draft',
     'NAMESPACE EXISTS draft',
   ],
+  notes: ['Waits up to 5 s for the other members. The name is free afterwards.'],
   run: ({ services }, args) => services.namespaces.purge(args.path),
 })
 

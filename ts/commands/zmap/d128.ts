@@ -18,6 +18,10 @@ export const zsetD128 = command({
   errors: ZMAP_WRITE_ERRORS,
   reply: ok,
   example: ['ZSET.D128 price 19.90', 'ZGET.D128 price', 'ZSET.D128 price ten'],
+  notes: [
+    'Stored as 16 bytes, IEEE-754 decimal128. Nothing is rounded: a number that needs ' +
+      'more than 34 digits, or an exponent out of range, is refused.',
+  ],
   run: (ctx, { key, number }) => {
     const stored = encodeDecimal(parseDecimal(number))
     return withZmap(ctx, (tx, prefix) => tx.set(zmapKey(prefix, key), stored))
@@ -36,6 +40,10 @@ export const zincD128 = command({
   errors: [...ZMAP_WRITE_ERRORS, 'NOT_COMMITTED'],
   reply: ok,
   example: ['ZINC.D128 till 0.10', 'ZINC.D128 till 0.20', 'ZGET.D128 till'],
+  notes: [
+    'It reads, so transactions that add to one key conflict. Sums are exact, or refused ' +
+      'like too long a number.',
+  ],
   run: (ctx, { key, delta }) =>
     withZmap(ctx, (tx, prefix) => {
       const at = zmapKey(prefix, key)

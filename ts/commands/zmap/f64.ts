@@ -43,6 +43,9 @@ export const zsetF64 = command({
   errors: ZMAP_WRITE_ERRORS,
   reply: ok,
   example: ['ZSET.F64 height 10.5', 'ZGET.F64 height', 'ZSET.F64 height NaN'],
+  notes: [
+    'Stored as 8 bytes, IEEE-754, little-endian; -0.0 as 0.0. NaN and infinities are refused.',
+  ],
   run: (ctx, { key, number }) => {
     if (!Number.isFinite(number)) throw err('Invalid value: must be a finite IEEE-754 double')
     return withZmap(ctx, (tx, prefix) => tx.set(zmapKey(prefix, key), encode(number)))
@@ -61,6 +64,10 @@ export const zincF64 = command({
   errors: [...ZMAP_WRITE_ERRORS, 'NOT_COMMITTED'],
   reply: ok,
   example: ['ZINC.F64 height 10.25', 'ZINC.F64 height -0.25', 'ZGET.F64 height'],
+  notes: [
+    'It reads, so transactions that add to one key conflict. The value stays as it was ' +
+      'when the sum is not finite.',
+  ],
   run: (ctx, { key, delta }) => {
     if (!Number.isFinite(delta)) {
       throw err('Invalid delta: value must be a finite IEEE-754 double')

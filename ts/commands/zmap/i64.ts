@@ -34,6 +34,7 @@ export const zsetI64 = command({
   errors: ZMAP_WRITE_ERRORS,
   reply: ok,
   example: ['ZSET.I64 hits 40', 'ZGET hits'],
+  notes: ["Stored as 8 bytes, two's complement, little-endian. ZGET answers these bytes."],
   run: (ctx, { key, number }) =>
     withZmap(ctx, (tx, prefix) => tx.set(zmapKey(prefix, key), encode(number))),
 })
@@ -50,6 +51,10 @@ export const zincI64 = command({
   errors: ZMAP_WRITE_ERRORS,
   reply: ok,
   example: ['ZINC.I64 hits 40', 'ZINC.I64 hits 2', 'ZGET.I64 hits'],
+  notes: [
+    'Increments do not read and so never conflict with each other. A sum beyond 64 bits ' +
+      'wraps around. A value of another length is cut, or filled with zeros, to 8 bytes.',
+  ],
   run: (ctx, { key, delta }) => withZmap(ctx, (tx, prefix) => tx.add(zmapKey(prefix, key), delta)),
 })
 

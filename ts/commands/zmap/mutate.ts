@@ -66,6 +66,17 @@ export const zmutate = command({
     'ZMUTATE colours "azure,red" COMPARE_AND_CLEAR',
     'ZGET colours',
   ],
+  notes: [
+    'Numbers are unsigned, little-endian. ADD, BIT_AND, BIT_OR, BIT_XOR, MAX and MIN ' +
+      'work on as many bytes as `param` has: a longer value is cut, a shorter one gets ' +
+      'zeros at its high end.',
+    'An absent key gets `param` as its value; COMPARE_AND_CLEAR leaves it absent.',
+    'APPEND_IF_FITS changes nothing where more than 100,000 bytes would result.',
+    'SET_VERSIONSTAMPED_VALUE puts the 10 bytes of the versionstamp into `param`, whose ' +
+      'last 4 bytes, little-endian, say at which byte, and are dropped. ' +
+      'SET_VERSIONSTAMPED_KEY does so with `key`. Neither key can be read before the ' +
+      'commit.',
+  ],
   run: (ctx, { key, param, type }) => {
     const mutation = MUTATIONS[type]
     if (mutation === MutationType.setVersionstampedKey) {

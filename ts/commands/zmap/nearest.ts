@@ -57,6 +57,10 @@ export const zgetkey = command({
     'ZGETKEY airport:K KEY_SELECTOR LAST_LESS_THAN',
     'ZGETKEY airport:OUL KEY_SELECTOR FIRST_GREATER_THAN',
   ],
+  notes: [
+    'The default is `FIRST_GREATER_OR_EQUAL`; the others are `FIRST_GREATER_THAN`, ' +
+      '`LAST_LESS_THAN` and `LAST_LESS_OR_EQUAL`. `*` is a key like others here.',
+  ],
   run: (ctx, { key, options: words }) => {
     const selector = parseOptions(words)
     return withZmap(ctx, (tx, prefix) => {

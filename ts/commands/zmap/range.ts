@@ -140,6 +140,9 @@ export const zdelrange = command({
   errors: [...ZMAP_ERRORS, 'INVERTED_RANGE', 'TRANSACTION_TOO_LARGE'],
   reply: ok,
   example: ['ZSET a 1', 'ZSET b 2', 'ZSET c 3', 'ZDELRANGE b *', 'ZGETRANGE * *'],
+  notes: [
+    'Where begin is above end, a transaction may hear of it at its next read or at COMMIT only.',
+  ],
   run: (ctx, { begin, end }) =>
     withZmap(ctx, (tx, prefix) =>
       tx.clearRange(
@@ -161,6 +164,7 @@ export const zgetrangesize = command({
   errors: [...ZMAP_ERRORS, 'INVERTED_RANGE'],
   reply: integer,
   example: ['ZGETRANGESIZE b a', 'ZGETRANGESIZE * *'],
+  notes: ['An estimate, of committed data only.'],
   run: (ctx, args) =>
     andThen(ctx.services.namespaces.resolve(ctx.session.namespace), ({ zmap }) => {
       const begin = boundKey(parseBound(args.begin, 'start'), zmap)

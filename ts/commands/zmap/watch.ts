@@ -18,7 +18,14 @@ export const zwatch = command({
   flags: ['readonly', 'blocking'],
   errors: [...ZMAP_ERRORS, 'KEY_TOO_LARGE', 'TOO_MANY_WATCHES'],
   reply: ok,
-  example: ['BEGIN', 'ZWATCH lamp'],
+  example: ['ZSET lamp off', 'ZWATCH lamp', 'ZSET lamp on'],
+  notes: [
+    'It has no time limit. Requests of this connection that come meanwhile wait.',
+    'Several changes make one answer; a change that is taken back may make none. What ' +
+      'happens between an answer and the next ZWATCH is not reported: read the key in ' +
+      'between.',
+    'When the server stops it answers `ERR watch cancelled`.',
+  ],
   run: (ctx, { key }) => {
     if (ctx.session.transaction !== undefined) {
       throw err('ZWATCH is not allowed within a transaction')
