@@ -1,5 +1,6 @@
 /** BUCKET.CREATE and BUCKET.LIST: buckets themselves. Each runs in a transaction of its own. */
 
+import { randomUUID } from 'node:crypto'
 import { err, RespError } from '../../error.js'
 import { createBucket, listBuckets } from '../../query/buckets.js'
 import { array, bulk, ok } from '../../resp/reply.js'
@@ -54,10 +55,11 @@ export const bucketCreate = command({
     const { shards: requested, ifNotExists } = parseCreateOptions(words)
     const shards = documents.placeBucket(requested, createdCount)
     try {
-      await store.transact(async tx => {
-        const namespace = await namespaces.resolve(ctx.session.namespace)
-        await createBucket(tx, namespace, { name, shards, registry: prefixRegistry })
-      })
+      const bucket = { name, uuid: randomUUID(), shards, registry: prefixRegistry }
+      await store.transact(
+        async tx => createBucket(tx, await namespaces.resolve(ctx.session.namespace), bucket),
+        { idempotent: true },
+      )
       createdCount++
     } catch (error) {
       const exists = error instanceof RespError && error.prefix === 'BUCKETALREADYEXISTS'
