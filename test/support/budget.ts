@@ -23,6 +23,7 @@ const ROUNDS = {
   'garbage on a socket': { short: 60, long: 3_000 },
   'random requests': { short: 20_000, long: 1_000_000 },
   'namespace commands': { short: 5, long: 1_000 },
+  'races of namespaces': { short: 6, long: 500 },
   'purges beside writers': { short: 15, long: 1_000 },
   'kill during namespace commands': { short: 5, long: 200 },
   'kill during inserts': { short: 6, long: 300 },
