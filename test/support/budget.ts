@@ -32,6 +32,7 @@ const ROUNDS = {
   'frames to the parser': { short: 1_000_000, long: 10_000_000 },
   'random requests': { short: 20_000, long: 1_000_000 },
   'namespace commands': { short: 5, long: 1_000 },
+  'races of namespaces': { short: 6, long: 500 },
   'purges beside writers': { short: 15, long: 1_000 },
   'kill during namespace commands': { short: 5, long: 200 },
   'kill during inserts': { short: 6, long: 300 },

@@ -140,6 +140,22 @@ async function lastChange(): Promise<bigint> {
   return (await store.transact(tx => tx.get(key)))!.readBigInt64LE()
 }
 
+test('a purge does not follow what is moved away while it waits', async () => {
+  await one.create('a.b.c')
+  const admission = await (await other.resolve('a.b.c')).admit()
+  await one.remove('a.b')
+  const purge = errorOf(() => one.purge('a.b'))
+  await one.move('a', 'z')
+  admission.leave()
+  assert.is(await purge, 'NOSUCHNAMESPACE No such namespace: a.b')
+  assert.is(
+    await errorOf(() => one.exists('z.b.c')),
+    "NAMESPACEBEINGREMOVED Namespace 'z.b' is being removed",
+  )
+  assert.is(await errorOf(() => one.purge('z.b')), 'no error')
+  assert.equal(await one.list('z'), [])
+})
+
 test('a member that closes is not waited for', async () => {
   const third = await opened.join()
   assert.is(await countIn(namespacesSeenRange(await area())), 3)

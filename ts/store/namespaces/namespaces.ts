@@ -47,25 +47,45 @@ export interface Namespace extends CommitGuard {
 export class Namespaces {
   readonly #parts: NamespacesParts
   readonly #tree: Tree
-  readonly #cache = new Map<string, LookedUp>()
-  #changes!: Changes
-  #creation!: Creation
-  #removal!: Removal
-  #move!: Move
+  readonly #changes: Changes
+  readonly #cache: Map<string, LookedUp>
+  readonly #creation: Creation
+  readonly #removal: Removal
+  readonly #move: Move
 
-  private constructor(parts: NamespacesParts, root: Buffer) {
+  private constructor(
+    parts: NamespacesParts,
+    own: { tree: Tree; changes: Changes; cache: Map<string, LookedUp> },
+  ) {
+    const { store, config } = parts
+    const { tree, changes, cache } = own
     this.#parts = parts
-    this.#tree = new Tree(root)
+    this.#tree = tree
+    this.#changes = changes
+    this.#cache = cache
+    const defaultPath = config.default_namespace
+    const noSuch = (path: string): RespError => this.#noSuch(path)
+    this.#creation = new Creation({ store, tree, changes })
+    this.#move = new Move({ store, tree, changes, defaultPath, noSuch })
+    const isImmediate = config.namespaces.remove_mode === 'immediate'
+    this.#removal = new Removal({ store, tree, changes, defaultPath, noSuch, isImmediate })
   }
 
   /** Opens the area, makes the default namespace when absent, and follows changes until `close`.
    *  @throws RespError when the default namespace cannot be used */
   static async open(parts: NamespacesParts): Promise<Namespaces> {
-    const { store, config } = parts
+    const { store, config, log, members } = parts
     const root = await openClusterDirectory(store, config.cluster.name, 'namespaces')
-    const namespaces = new Namespaces(parts, root)
-    await namespaces.#start()
-    await namespaces.#ensureDefault()
+    const cache = new Map<string, LookedUp>()
+    const forget = (): void => cache.clear()
+    const changes = await Changes.open({ store, log, members, root, forget })
+    const namespaces = new Namespaces(parts, { tree: new Tree(root), changes, cache })
+    try {
+      await namespaces.#ensureDefault()
+    } catch (cause) {
+      await namespaces.close()
+      throw cause
+    }
     return namespaces
   }
 
@@ -135,23 +155,6 @@ export class Namespaces {
     // What was read before a change is not kept.
     if (period === this.#changes.period) this.#remember(namespace)
     return namespace
-  }
-
-  async #start(): Promise<void> {
-    const { store, config, log, members } = this.#parts
-    const tree = this.#tree
-    const forget = (): void => this.#cache.clear()
-    const changes = await Changes.open({ store, log, members, root: tree.root, forget })
-    const parts = {
-      ...{ store, tree, changes },
-      defaultPath: config.default_namespace,
-      noSuch: (path: string) => this.#noSuch(path),
-    }
-    this.#changes = changes
-    this.#creation = new Creation(parts)
-    this.#move = new Move(parts)
-    const isImmediate = config.namespaces.remove_mode === 'immediate'
-    this.#removal = new Removal({ ...parts, isImmediate })
   }
 
   async #ensureDefault(): Promise<void> {

@@ -16,7 +16,7 @@ import type { Tx } from '../tx.js'
 import type { Changes } from './changes.js'
 import { beingRemoved } from './errors.js'
 import { isMarkOf, markNumber, newToken, packMark } from './mark.js'
-import { isWithin, parsePath } from './path.js'
+import { isWithin, parsePath, pathOf } from './path.js'
 import type { Tree } from './tree.js'
 
 /** Namespaces that one transaction of PURGE deletes. */
@@ -84,27 +84,28 @@ export class Removal {
     const mark = await tree.removedMark(tx, prefix)
     if (mark !== undefined) {
       // Its own: an earlier attempt was applied although its commit failed.
-      if (!isImmediate && !isMarkOf(mark, token)) throw beingRemoved(segments.join('.'))
+      if (!isImmediate && !isMarkOf(mark, token)) throw beingRemoved(pathOf(segments))
       return { segments, prefix, number: markNumber(mark) }
     }
     const number = await changes.announce(tx)
     tx.set(namespaceFieldKey(prefix, NamespaceField.removed), packMark(number, token))
     tx.add(namespaceFieldKey(prefix, NamespaceField.version), 1)
-    return { segments, prefix: Buffer.from(prefix), number }
+    return { segments, prefix, number }
   }
 
   async #findRemoved(tx: Tx, segments: readonly string[]): Promise<Removed | undefined> {
     const prefix = await this.#find(tx, segments)
     const mark = await this.#parts.tree.removedMark(tx, prefix)
     if (mark === undefined) return undefined
-    return { segments, prefix: Buffer.from(prefix), number: markNumber(mark) }
+    return { segments, prefix, number: markNumber(mark) }
   }
 
+  /** @returns the prefix, a copy that may be kept */
   async #find(tx: Tx, segments: readonly string[]): Promise<Buffer> {
     const { prefixes } = await this.#parts.tree.find(tx, segments)
     const prefix = prefixes[segments.length - 1]
-    if (prefix === undefined) throw this.#parts.noSuch(segments.join('.'))
-    return prefix
+    if (prefix === undefined) throw this.#parts.noSuch(pathOf(segments))
+    return Buffer.from(prefix)
   }
 
   async #delete(removed: Removed): Promise<void> {
@@ -115,12 +116,16 @@ export class Removal {
     }
   }
 
-  /** @returns whether nothing is left of it, maybe by somebody else's work */
+  /** @returns whether nothing is left of it, maybe by somebody else's work
+   *  @throws RespError NOSUCHNAMESPACE when it was moved away meanwhile */
   async #step(tx: Tx, { segments, prefix }: Removed): Promise<boolean> {
     const { tree } = this.#parts
     const found = await tree.find(tx, segments)
     const present = found.prefixes[segments.length - 1]
-    if (present === undefined || !present.equals(prefix)) return true
+    if (present === undefined || !present.equals(prefix)) {
+      if ((await tree.removedMark(tx, prefix)) === undefined) return true
+      throw this.#parts.noSuch(pathOf(segments))
+    }
     const left = await clearBelow(tx, prefix, STEP_MAX)
     if (left === 0) return false
     removeDirectory(tx, tree.place(segments, found), prefix)
