@@ -38,6 +38,8 @@ export type ErrorPrefix = keyof typeof ERROR_PREFIXES | (string & {})
 
 export class RespError extends Error {
   readonly prefix: ErrorPrefix
+  /** What failed may have been applied all the same: it must not be done again unasked. */
+  readonly mayBeApplied: boolean = false
 
   /** @param message one line, without the prefix; CR and LF are replaced when it is sent */
   constructor(prefix: ErrorPrefix, message: string, options?: { cause?: unknown }) {

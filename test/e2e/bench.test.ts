@@ -1,10 +1,11 @@
 /** The benchmarks still run: each is started with `--smoke`, which makes it short. */
 
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { reportSkip } from '../support/outcome.js'
 import { repositoryRoot } from '../support/repository.js'
 
 const HANG_LIMIT_MS = 60_000
@@ -36,6 +37,14 @@ test('the take-over benchmark times a killed owner', async () => {
 
 test('the fairness benchmark times PINGs beside a pipeline', async () => {
   assert.match(await smoke('load/fairness.js'), /per s\nPING beside it: median [\d.]+ ms/)
+})
+
+test('the ZMap benchmark compares rates', async () => {
+  if (spawnSync('redis-benchmark', ['--version']).error !== undefined) {
+    reportSkip('the ZMap benchmark', 'redis-benchmark is not installed')
+    return
+  }
+  assert.match(await smoke('load/zmap.js'), /ZGET is [\d.]+ of GET[^]*one-off ZSETs/)
 })
 
 test.run()

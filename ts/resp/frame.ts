@@ -65,6 +65,11 @@ export class Frame {
     this.count++
   }
 
+  /** Bytes from the first word to the end of the last. */
+  get length(): number {
+    return this.count === 0 ? 0 : this.ends[this.count - 1]! - this.starts[0]!
+  }
+
   /** Length of word `index`, bytes. */
   size(index: number): number {
     return this.ends[index]! - this.starts[index]!

@@ -19,6 +19,8 @@ export * from './arguments.js'
  *  fast           constant or logarithmic work, for COMMAND's readers
  *  sync           `run` has answered when it returns: no promise. Its arguments are borrowed
  *                 from the input buffer, so it copies whatever it keeps
+ *  blind          a one-off request only writes, and the same whatever its commit's version is:
+ *                 consecutive ones of a pipeline share a transaction, see `write-run.ts`
  *  blocking       may take any time: the connection is watched meanwhile, and a peer that goes, or
  *                 ends its side, ends the command through `session.onDisconnect`. While any other
  *                 command runs a peer that is gone is noticed afterwards
@@ -30,6 +32,7 @@ export type CommandFlag =
   | 'readonly'
   | 'fast'
   | 'sync'
+  | 'blind'
   | 'blocking'
   | 'noauth'
   | 'uninitialized'
@@ -171,6 +174,7 @@ export class Command {
   readonly maxWords: number
   /** Flags of the hot path. */
   readonly isSync: boolean
+  readonly isBlind: boolean
   readonly isBlocking: boolean
   readonly isWrite: boolean
   readonly isRedis: boolean
@@ -198,6 +202,7 @@ export class Command {
     this.reply = leaf?.reply ?? { kind: 'ok' }
     this.run = leaf?.run
     this.isSync = this.flags.has('sync')
+    this.isBlind = this.flags.has('blind')
     this.isBlocking = this.flags.has('blocking')
     this.isWrite = this.flags.has('write')
     this.isRedis = this.flags.has('redis')

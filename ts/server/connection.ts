@@ -12,7 +12,7 @@
  */
 import { Parser } from '../resp/parser.js'
 import type { Context } from './context.js'
-import type { Gates } from './gates.js'
+import { type Gates, HELD } from './gates.js'
 import type { ConnectionId, Transport } from './transport/transport.js'
 
 /** Requests in a row, and the time after which they are interrupted. */
@@ -43,8 +43,10 @@ export class Connection {
   #isFlooded = false
   /** The transport reads nothing and reports nothing of the peer. */
   #isPaused = false
-  /** Requests that have arrived wait for the next turn. */
+  /** Requests that have arrived wait for a later turn. */
   #hasInput = false
+  /** Text of a protocol error that ends the connection, to be sent after the replies before it. */
+  #refusal: string | undefined
   /** Nothing more is read: the last reply is on its way. */
   #isEnding = false
   #isGone = false
@@ -128,32 +130,53 @@ export class Connection {
       const outcome = parser.parse(input, at, end)
       if (outcome === 'incomplete') {
         this.expectBytes = parser.expectBytes
-        return at - start
+        this.#hasInput = false
+        break
       }
       if (outcome === 'failed') {
-        this.#isEnding = true
-        if (parser.error !== '') gates.refuse(parser.error)
-        return at - start
+        this.#refusal = parser.error
+        this.#hasInput = false
+        break
       }
-      at += parser.consumed
       if (parser.frame.count > 0) {
-        const pending = gates.start(context, parser.frame)
-        if (pending !== undefined) this.#park(pending)
+        const started = gates.start(context, parser.frame)
+        if (started === HELD) {
+          this.#hasInput = true
+          break
+        }
+        if (started !== undefined) this.#park(started)
         else this.#isEnding = context.session.closeAfterReply
       }
-      if (this.#isParked || this.#isEnding) {
-        this.#hasInput = at < end
-        return at - start
-      }
+      at += parser.consumed
+      this.#hasInput = at < end
+      if (this.#isParked || this.#isEnding) return at - start
       const isDue = count % CLOCK_INTERVAL === 0 || context.session.command?.isSync === false
       if (isDue && deadline === 0) deadline = performance.now() + BUDGET_MS
       const isLate = isDue && performance.now() >= deadline
       if (isLate || count === BUDGET_COMMANDS || output.length > handOver) {
-        this.#hasInput = at < end
-        if (this.#hasInput) transport.again(this.id)
-        return at - start
+        if (this.#hasInput && context.writes === undefined) transport.again(this.id)
+        break
       }
     }
+    if (context.writes !== undefined) this.#parkWrites()
+    else if (this.#refusal !== undefined) this.#refuse(this.#refusal)
+    return at - start
+  }
+
+  /** Answers with a protocol error, or not at all when its text is empty, and ends. */
+  #refuse(text: string): void {
+    if (text !== '') this.#owner.gates.refuse(text)
+    this.#isEnding = true
+  }
+
+  /** Waits for the writes that this input came with. */
+  #parkWrites(): void {
+    const { gates } = this.#owner
+    this.#isParked = true
+    this.#pause()
+    void gates
+      .startWrites(this.context)
+      .then(outcomes => this.#settle(() => gates.finishWrites(this.context, outcomes)))
   }
 
   /** Waits for a command that answers later. */
@@ -175,8 +198,10 @@ export class Connection {
     } else {
       const mark = this.#owner.transport.output.length
       encode()
+      if (this.#refusal !== undefined) this.#refuse(this.#refusal)
       this.#send(mark)
-      if (this.context.session.closeAfterReply) this.end()
+      if (this.#isEnding) this.#owner.transport.end(this.id)
+      else if (this.context.session.closeAfterReply) this.end()
       this.#resume()
     }
   }

@@ -17,6 +17,7 @@ import type { Volumes } from '../volume/volumes.js'
 import type { KeyPositions } from './command.js'
 import type { Registry } from './registry.js'
 import type { Session, Sessions } from './session.js'
+import type { WriteRun } from './write-run.js'
 
 export type { MaybePromise } from '../store/types.js'
 export { type Protocol, Session, type SessionAttributes, SessionSlot } from './session.js'
@@ -67,6 +68,9 @@ export interface TxOptions {
 
 /** One for each connection; commands of a connection run one after the other. */
 export class Context {
+  /** Blind writes that wait for the end of their run; `gates.ts` fills and empties it. */
+  writes: WriteRun | undefined
+  #shared: Tx | undefined
   /** Hash slot of the running Redis command's keys, set by the slot gate. */
   slot = 0
 
@@ -85,7 +89,7 @@ export class Context {
    *         open one stays as it is
    */
   tx<T>(body: (tx: Tx) => MaybePromise<T>, options?: TxOptions): MaybePromise<T> {
-    const open = this.session.transaction
+    const open = this.session.transaction ?? this.#shared
     if (open !== undefined) return body(open)
     return this.oneOff(body, options)
   }
@@ -93,6 +97,16 @@ export class Context {
   /** As `tx`, but never in the session's transaction. */
   oneOff<T>(body: (tx: Tx) => MaybePromise<T>, options?: TxOptions): MaybePromise<T> {
     return this.#attempt(body, options?.retry === false ? 0 : RETRIES_MAX)
+  }
+
+  /** Runs `body` with `tx` in place of the transactions that its one-off commands would begin. */
+  async sharing<T>(tx: Tx, body: () => Promise<T>): Promise<T> {
+    this.#shared = tx
+    try {
+      return await body()
+    } finally {
+      this.#shared = undefined
+    }
   }
 
   #attempt<T>(body: (tx: Tx) => MaybePromise<T>, retries: number): MaybePromise<T> {

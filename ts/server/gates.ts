@@ -21,8 +21,12 @@ import type { Frame } from '../resp/frame.js'
 import type { ReplyWriter } from '../resp/writer.js'
 import type { Command } from './command.js'
 import type { Context, Services } from './context.js'
+import { type WriteOutcome, WriteRun } from './write-run.js'
 
 const UNKNOWN_NAME_MAX = 128
+
+/** The request waits for the writes before it: it was not looked at, and is to come again. */
+export const HELD = Symbol('held')
 
 export class Gates {
   readonly #services: Services
@@ -38,17 +42,25 @@ export class Gates {
   }
 
   /**
-   * Takes a request through all gates. Never throws.
-   * @returns undefined when the reply is in the writer; else what `finish` or `fail` must be given
-   *          once it settles
+   * Takes a request through all gates; a blind write only joins `ctx.writes`, which the caller runs
+   * before it waits for more input. Never throws.
+   * @returns undefined when the reply is in the writer, or will be with its run's; a promise when
+   *          `finish` or `fail` must be given what it settles with; HELD
    */
-  start(ctx: Context, frame: Frame): Promise<unknown> | undefined {
+  start(ctx: Context, frame: Frame): Promise<unknown> | undefined | typeof HELD {
     const { session } = ctx
+    if (ctx.writes !== undefined) return this.#joins(ctx, ctx.writes, frame) ? undefined : HELD
     session.command = undefined
     try {
       const command = this.#admit(ctx, frame)
       session.command = command
-      const result = this.#run(ctx, command, frame)
+      const args = this.#parse(ctx, command, frame)
+      if (command.isBlind && session.transaction === undefined) {
+        ctx.writes = new WriteRun()
+        ctx.writes.add({ command, args }, frame.length)
+        return undefined
+      }
+      const result = command.run!(ctx, args as never)
       if (!(result instanceof Promise)) {
         this.finish(ctx, result)
         return undefined
@@ -58,6 +70,22 @@ export class Gates {
     } catch (error) {
       this.fail(ctx, error)
       return undefined
+    }
+  }
+
+  /** Runs the writes that wait. @returns what `finishWrites` must be given */
+  startWrites(ctx: Context): Promise<readonly WriteOutcome[]> {
+    const writes = ctx.writes!
+    ctx.writes = undefined
+    return writes.settle(ctx)
+  }
+
+  /** Encodes the replies of a run. */
+  finishWrites(ctx: Context, outcomes: readonly WriteOutcome[]): void {
+    for (const outcome of outcomes) {
+      ctx.session.command = outcome.command
+      if ('error' in outcome) this.fail(ctx, outcome.error)
+      else this.finish(ctx, outcome.data)
     }
   }
 
@@ -104,8 +132,23 @@ export class Gates {
     return command
   }
 
-  /** Gates 7 and 8. */
-  #run(ctx: Context, command: Command, frame: Frame): unknown {
+  /** Does this request belong to the run of those before it? */
+  #joins(ctx: Context, writes: WriteRun, frame: Frame): boolean {
+    if (writes.isFull) return false
+    try {
+      const command = this.#admit(ctx, frame)
+      if (!command.isBlind) return false
+      writes.add({ command, args: this.#parse(ctx, command, frame) }, frame.length)
+      ctx.session.command = command
+      return true
+    } catch {
+      // Its error is due after the replies of the run: the request comes again.
+      return false
+    }
+  }
+
+  /** Gate 7. */
+  #parse(ctx: Context, command: Command, frame: Frame): Record<string, unknown> {
     if (command.run === undefined || command.subcommands !== undefined) {
       const unknown = command.unknownSubcommand(frame)
       if (unknown !== undefined) throw unknown
@@ -113,7 +156,7 @@ export class Gates {
     if (this.#logsCommands) this.#logCommand(ctx, command, frame)
     // ORDER: before the parse, so that the arguments are views of the copy.
     if (!command.isSync && command.params.length > 0) frame.own()
-    return command.run!(ctx, command.parse(frame) as never)
+    return command.parse(frame)
   }
 
   #internal(ctx: Context, thrown: unknown): RespError {

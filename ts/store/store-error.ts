@@ -87,6 +87,13 @@ export const STORE_ERRORS: ReadonlyMap<number, readonly [prefix: string, message
     [4100, ['INTERNAL_ERROR', 'An internal error occurred']],
   ])
 
+/** After these the transaction may have been applied all the same. */
+const MAYBE_APPLIED: ReadonlySet<number> = new Set([
+  StoreCode.commitUnknownResult,
+  StoreCode.transactionTimedOut,
+  StoreCode.clusterVersionChanged,
+])
+
 /** The older wording, in force with `compat.error_names = seed`. */
 export const SEED_STORE_ERRORS: typeof STORE_ERRORS = new Map([
   [1007, ['TRANSACTIONOLD', 'transaction is too old to perform reads or be committed']],
@@ -105,6 +112,7 @@ export function useErrorNames(chosen: ErrorNames): void {
  */
 export class StoreError extends RespError {
   readonly code: number
+  override readonly mayBeApplied: boolean
   /** The native text. Clients see it for codes outside the table only. */
   readonly description: string
 
@@ -115,6 +123,7 @@ export class StoreError extends RespError {
     else super('ERR', description.charAt(0).toLowerCase() + description.slice(1))
     this.name = 'StoreError'
     this.code = code
+    this.mayBeApplied = MAYBE_APPLIED.has(code)
     this.description = description
   }
 }

@@ -23,13 +23,6 @@ const NO_ANSWER =
   `no answer within ${REACH_LIMIT_MS / 1000} s; check that it runs and is configured, that this ` +
   'host reaches its coordinators, and that client library and servers have the same version'
 
-/** After these the transaction may have been applied all the same. */
-const MAYBE_COMMITTED: ReadonlySet<number> = new Set([
-  StoreCode.commitUnknownResult,
-  StoreCode.transactionTimedOut,
-  StoreCode.clusterVersionChanged,
-])
-
 export interface TransactOptions {
   /** How often the body may run again; default 100. `Infinity` for what must go through. */
   retries?: number
@@ -127,7 +120,7 @@ export class Store {
           return result
         } catch (thrown) {
           if (left <= 0 || !(thrown instanceof StoreError)) throw thrown
-          if (MAYBE_COMMITTED.has(thrown.code) && !idempotent) throw thrown
+          if (thrown.mayBeApplied && !idempotent) throw thrown
           await backOff(native, thrown)
         } finally {
           tx.cancel()
