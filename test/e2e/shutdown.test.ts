@@ -1,6 +1,7 @@
 /** Graceful stops of a whole server: what clients get, what is kept, and how the process ends. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { zmapCommands } from '../../ts/commands/zmap/index.js'
 import { isOnCluster } from '../support/cluster.js'
 import type { Faults } from '../support/faults.js'
 import { reportSkip } from '../support/outcome.js'
@@ -132,6 +133,24 @@ each('an open transaction is rolled back, Redis data is written', async server =
   assert.is(await after.call('ZGET', 'committed'), '1')
   assert.is(await after.call('GET', 'string'), 'kept')
 })
+
+if (zmapCommands.some(({ name }) => name === 'ZWATCH')) {
+  each('a client that waits for a change is told', async server => {
+    const [waiting, other] = [await server.connect(), await server.connect()]
+    waiting.send('ZWATCH', 'k')
+    waiting.send('PING')
+    await until('it waits', async () => {
+      return / cmd=zwatch /.test(String(await other.call('CLIENT', 'LIST')))
+    })
+    await stopping(server, 'SIGTERM')
+    assert.is(textOf(await waiting.read()), '-ERR watch cancelled')
+    assert.is(textOf(await waiting.read()), `-${STOPPING}`)
+    await waiting.expectClose()
+    await endsCleanly(server)
+  })
+} else {
+  reportSkip('a stop while clients wait for changes', 'ZWATCH is not among the commands')
+}
 
 /** Connections that asked for more than the kernel buffers, and read none of it. */
 async function deafTo(server: TestServer, count: number): Promise<void> {
