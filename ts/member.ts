@@ -6,6 +6,7 @@
  */
 
 import type { Logger } from 'pino'
+import { advertisedAddress } from './cluster/advertised.js'
 import { Cluster } from './cluster/cluster.js'
 import { type Identity, type OpenedIdentity, openIdentity } from './cluster/identity.js'
 import { allCommands } from './commands/index.js'
@@ -69,7 +70,10 @@ export class Member {
       // own.
       teardown.add('watches', () => watches.close())
       teardown.add('membership', () => cluster.leave())
-      await cluster.join({ external, internal })
+      await cluster.join({
+        external: advertisedAddress(external, clientSide),
+        internal: advertisedAddress(internal, adminSide),
+      })
       if (config.cluster.auto_bootstrap) await cluster.bootstrap()
       return new Member(starting, { external, internal })
     } catch (cause) {

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { useJson } from '../support/bucket.js'
 import type { Data, RespClient } from '../support/resp-client.js'
 import type { TestServer } from '../support/server.js'
-import { serverSuite } from '../support/server-suite.js'
+import { serverSuite, withTestServer } from '../support/server-suite.js'
 
 type Fields = Map<string, Data>
 
@@ -39,6 +39,23 @@ async function serves(server: TestServer): Promise<void> {
   assert.is(await client.call('BUCKET.CREATE', 'b', 'IF-NOT-EXISTS'), 'OK')
   assert.is(((await client.call('BUCKET.INSERT', 'b', 'DOCS', '{}')) as Data[]).length, 1)
 }
+
+manual.test('tells others the address that the settings advertise', async () => {
+  const told = ['advertised_host=db.example', 'advertised_port=7000'].map(
+    set => `network.external.${set}`,
+  )
+  await withTestServer(['network.external.host=0.0.0.0', ...told], async server => {
+    const client = await server.connect()
+    assert.is(await client.call('PING'), 'PONG')
+    const admin = await server.connectAdmin()
+    const member = (await admin.call('KR.ADMIN', 'DESCRIBE-MEMBER')) as Fields
+    assert.equal(
+      [member.get('external_host'), member.get('external_port'), member.get('internal_host')],
+      ['db.example', 7000, '127.0.0.1'],
+    )
+    assert.is(member.get('internal_port'), server.adminPort)
+  })
+})
 
 manual.test('refuses what needs a cluster before it is initialised', async () => {
   const client = await manual.server.connect()

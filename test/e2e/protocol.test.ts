@@ -1,5 +1,7 @@
 /** The wire protocol of a whole server, byte for byte, on both transports. */
+import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
+import { reportSkip } from '../support/outcome.js'
 import { encodeRequest, type RespClient } from '../support/resp-client.js'
 import { serverSuite } from '../support/server-suite.js'
 
@@ -176,6 +178,45 @@ function protocolTests(transport: string): void {
     assert.is(await client.call('SET', Buffer.of(0, 13, 10, 255), value), 'OK')
     assert.ok((await client.callBytes('GET', Buffer.of(0, 13, 10, 255))).equals(value))
     assert.is(await client.call('DEL', Buffer.of(0, 13, 10, 255)), 1)
+  })
+
+  test('asks the system whether silent peers are still there', async () => {
+    if (process.platform !== 'linux') {
+      reportSkip('keep-alive of connections', 'it is read from /proc/net/tcp')
+      return
+    }
+    const client = await server.connect()
+    await client.call('PING')
+    const port = server.clientPort.toString(16).toUpperCase().padStart(4, '0')
+    // Local and remote address, state 01 = established, queues, timer 02 = keep-alive.
+    const row = new RegExp(`: 0100007F:${port} 0100007F:[0-9A-F]{4} 01 [0-9A-F:]{17} 02:`)
+    assert.match(readFileSync('/proc/net/tcp', 'latin1'), row)
+  })
+
+  test('answers what client libraries send first', async () => {
+    const setInfo = ['LIB-NAME', 'LIB-VER'].map(what => ['CLIENT', 'SETINFO', what, 'x'])
+    const notifications = ['CLIENT', 'MAINT_NOTIFICATIONS', 'ON']
+    const drivers: readonly (readonly (readonly string[])[])[] = [
+      [['COMMAND', 'DOCS'], ['COMMAND']],
+      [['HELLO', '3'], notifications, ...setInfo, ['COMMAND']],
+      [['HELLO', '3'], ...setInfo, ['CLIENT', 'SETNAME', 'lettuce#1'], ['INFO']],
+      [['hello', '3'], ...setInfo, ['info'], ['client', 'setname', 'x(refresher)']],
+      [
+        ['CONFIG', 'GET', 'save'],
+        ['CONFIG', 'GET', 'appendonly'],
+      ],
+    ]
+    for (const requests of drivers) {
+      const client = await server.connect()
+      client.write(Buffer.concat(requests.map(encodeRequest)))
+      client.write('PING\r\n')
+      for (const words of requests) {
+        const { type, value } = await client.read()
+        const isTolerated = words === notifications
+        assert.is(type === '-', isTolerated, `${words.join(' ')}: ${String(value)}`)
+      }
+      await client.expect('+PONG\r\n')
+    }
   })
 
   test('outlives clients that vanish', async () => {

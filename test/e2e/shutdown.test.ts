@@ -1,6 +1,7 @@
 /** Graceful stops of a whole server: what clients get, what is kept, and how the process ends. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { zmapCommands } from '../../ts/commands/zmap/index.js'
 import { isOnCluster } from '../support/cluster.js'
 import type { Faults } from '../support/faults.js'
 import { reportSkip } from '../support/outcome.js'
@@ -10,8 +11,8 @@ import { withTestServer } from '../support/server-suite.js'
 import { until } from '../support/wait.js'
 
 const STOPPING = 'ERR server is shutting down'
-/** Commits that are answered up to a second late: they are under way when the signal comes. */
-const LATE: Faults = { seed: 7, lateCommits: 1, maxDelayMs: 1000 }
+/** Commits that are answered late: some are under way when the signal comes. */
+const LATE: Faults = { seed: 7, lateCommits: 1, maxDelayMs: 300 }
 const CONNECTIONS = 300
 const MIB = 1024 * 1024
 
@@ -133,33 +134,54 @@ each('an open transaction is rolled back, Redis data is written', async server =
   assert.is(await after.call('GET', 'string'), 'kept')
 })
 
-each('peers that never read do not keep the process', async server => {
-  const value = 'x'.repeat(MIB)
-  const client = await server.connect()
-  await client.call('SET', 'large', value)
-  const deaf = await Promise.all(Array.from({ length: 20 }, () => server.connect()))
-  for (const one of deaf) {
-    one.pause()
-    for (let i = 0; i < 20; i++) one.send('GET', 'large')
-  }
-  await until('they have begun', async () => {
-    const lines = String(await client.call('CLIENT', 'LIST')).split('\n')
-    return lines.filter(line => line.includes(' cmd=get ')).length === deaf.length
+if (zmapCommands.some(({ name }) => name === 'ZWATCH')) {
+  each('a client that waits for a change is told', async server => {
+    const [waiting, other] = [await server.connect(), await server.connect()]
+    waiting.send('ZWATCH', 'k')
+    waiting.send('PING')
+    await until('it waits', async () => {
+      return / cmd=zwatch /.test(String(await other.call('CLIENT', 'LIST')))
+    })
+    await stopping(server, 'SIGTERM')
+    assert.is(textOf(await waiting.read()), '-ERR watch cancelled')
+    assert.is(textOf(await waiting.read()), `-${STOPPING}`)
+    await waiting.expectClose()
+    await endsCleanly(server)
   })
+} else {
+  reportSkip('a stop while clients wait for changes', 'ZWATCH is not among the commands')
+}
+
+/** Connections that asked for more than the kernel buffers, and read none of it. */
+async function deafTo(server: TestServer, count: number): Promise<void> {
+  const client = await server.connect()
+  await client.call('SET', 'large', 'x'.repeat(24 * MIB))
+  for (let i = 0; i < count; i++) {
+    const deaf = await server.connect()
+    deaf.pause()
+    deaf.send('GET', 'large')
+    deaf.send('GET', 'large')
+  }
+  await until('they are served', async () => {
+    const lines = String(await client.call('CLIENT', 'LIST')).split('\n')
+    return lines.filter(line => line.includes(' cmd=get ')).length === count
+  })
+  client.close()
+}
+
+each('peers that never read do not keep the process', async server => {
+  await deafTo(server, 8)
+  const client = await server.connect()
+  await client.call('PING')
   await stopping(server, 'SIGTERM')
   await client.expectEnd()
   await endsCleanly(server)
 })
 
 each('a second signal waits for no client, and loses nothing that was answered', async server => {
-  const [deaf, client] = [await server.connect(), await server.connect()]
+  const client = await server.connect()
   assert.is(await client.call('SET', 'string', 'kept'), 'OK')
-  assert.is(await client.call('SET', 'large', 'x'.repeat(8 * MIB)), 'OK')
-  deaf.pause()
-  for (let i = 0; i < 10; i++) deaf.send('GET', 'large')
-  await until('it has begun', async () => {
-    return / cmd=get /.test(String(await client.call('CLIENT', 'LIST')))
-  })
+  await deafTo(server, 1)
   await stopping(server, 'SIGINT')
   await client.expectEnd()
   server.signal('SIGTERM')
@@ -171,10 +193,7 @@ each('a second signal waits for no client, and loses nothing that was answered',
 })
 
 each('a third signal ends the process on the spot', async server => {
-  const deaf = await server.connect()
-  await deaf.call('SET', 'large', 'x'.repeat(8 * MIB))
-  deaf.pause()
-  for (let i = 0; i < 10; i++) deaf.send('GET', 'large')
+  await deafTo(server, 1)
   await stopping(server, 'SIGTERM')
   // In one go, so that the second cannot have ended it before the third comes.
   server.signal('SIGSTOP')

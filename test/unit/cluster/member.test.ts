@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { pino } from 'pino'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { advertisedAddress } from '../../../ts/cluster/advertised.js'
 import { Cluster } from '../../../ts/cluster/cluster.js'
 import { openIdentity } from '../../../ts/cluster/identity.js'
 import { addressText, processIdText } from '../../../ts/cluster/member.js'
@@ -29,6 +30,23 @@ async function messageOf(body: () => Promise<unknown>): Promise<string> {
   }
   return 'no error'
 }
+
+test('a listener everywhere is advertised by the first IPv4 address of the machine', () => {
+  const local = { address: '127.0.0.1', family: 'IPv4', internal: true } as const
+  const v6 = { address: 'fd00::2', family: 'IPv6', internal: false } as const
+  const [first, second] = ['192.0.2.2', '192.0.2.3'].map(
+    address => ({ address, family: 'IPv4', internal: false }) as const,
+  )
+  const interfaces = { lo: [local], eth0: [v6, first!], eth1: [second!] }
+  const everywhere = { host: '0.0.0.0', port: 1 }
+  assert.equal(advertisedAddress(everywhere, {}, interfaces), { host: '192.0.2.2', port: 1 })
+  assert.equal(advertisedAddress({ host: '::', port: 1 }, {}, interfaces).host, '192.0.2.2')
+  assert.equal(advertisedAddress({ host: '::1', port: 1 }, {}, interfaces).host, '::1')
+  assert.equal(advertisedAddress(everywhere, {}, { lo: [local], eth0: [v6] }), everywhere)
+  const settings = { advertised_host: 'db.example', advertised_port: 7 }
+  const told = { host: 'db.example', port: 7 }
+  assert.equal(advertisedAddress(everywhere, settings, interfaces), told)
+})
 
 test('a member id is made once and found again', async () => {
   const first = await openIdentity(directory, 'c')
