@@ -22,8 +22,9 @@ export * from './arguments.js'
  *  blind          a one-off request only writes, and the same whatever its commit's version is:
  *                 consecutive ones of a pipeline share a transaction, see `write-run.ts`
  *  blocking       may take any time: the connection is watched meanwhile, and a peer that goes, or
- *                 ends its side, ends the command through `session.onDisconnect`. While any other
- *                 command runs a peer that is gone is noticed afterwards
+ *                 ends its side, ends the command through `session.onDisconnect`, as a server that
+ *                 stops does: then the peer still gets the reply. While any other command runs a
+ *                 peer that is gone is noticed afterwards
  *  noauth         runs before the connection has logged in
  *  uninitialized  runs before the cluster is initialised
  *  redis          a Redis data command: slot routing, lower-case name in arity errors */

@@ -19,7 +19,7 @@ CHECKS = []
 
 def connect(**options):
     """A client of its own."""
-    return redis.Redis(port=PORT, protocol=PROTOCOL, socket_timeout=20, **options)
+    return redis.Redis(port=PORT, protocol=PROTOCOL, **{"socket_timeout": 20, **options})
 
 
 def check(function):
@@ -150,7 +150,7 @@ def is_woken(client):
         if not waiter.is_alive():
             break
     equal(woken, [b"OK"])
-    with connect(socket_timeout=0.2, retry=None) as leaving:
+    with connect(socket_timeout=0.5) as leaving:
         try:
             leaving.execute_command("ZWATCH", "py:watch")
         except redis.TimeoutError:
