@@ -33,6 +33,9 @@ export const ERROR_PREFIXES = {
   OOM: 'the memory bound is reached',
 } as const
 
+/** Causes of causes that are looked at: a ring of them has no end. */
+const CAUSES_MAX = 16
+
 /** Prefixes of this table, or a database error's name in upper snake case (`NOT_COMMITTED`). */
 export type ErrorPrefix = keyof typeof ERROR_PREFIXES | (string & {})
 
@@ -52,4 +55,17 @@ export class RespError extends Error {
 /** The common case: prefix `ERR`. */
 export function err(message: string, options?: { cause?: unknown }): RespError {
   return new RespError('ERR', message, options)
+}
+
+/** The error that a client is told of: what was thrown if it is meant for clients, else the
+ *  innermost cause that is, which failed first; undefined when there is none, which is a bug. */
+export function clientError(thrown: unknown): RespError | undefined {
+  if (thrown instanceof RespError) return thrown
+  let found: RespError | undefined
+  let { cause } = thrown instanceof Error ? thrown : {}
+  for (let depth = 0; cause instanceof Error && depth < CAUSES_MAX; depth++) {
+    if (cause instanceof RespError) found = cause
+    cause = cause.cause
+  }
+  return found
 }

@@ -6,6 +6,7 @@
 import type { Logger } from 'pino'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Config } from '../config/config.js'
+import { clientError } from '../error.js'
 import type { Documents } from '../query/documents.js'
 import type { Redis } from '../redis/redis.js'
 import type { Frame } from '../resp/frame.js'
@@ -152,6 +153,7 @@ async function finish<T>(tx: Tx, result: MaybePromise<T>): Promise<T> {
   }
 }
 
-function isRetried(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && RETRIED_CODES.has(error.code)
+function isRetried(thrown: unknown): boolean {
+  const error = clientError(thrown)
+  return error !== undefined && 'code' in error && RETRIED_CODES.has(error.code)
 }

@@ -11,11 +11,11 @@
  *    8 run
  *    9 encode
  *
- * Only this file turns a throw into a reply: a RespError is sent as it is, anything else is a bug,
- * logged with an id that the client gets to see.
+ * Only this file turns a throw into a reply: a RespError is sent as it is, or the innermost one that
+ * caused what was thrown; anything else is a bug, logged with an id that the client gets to see.
  */
 import { randomBytes } from 'node:crypto'
-import { err, RespError } from '../error.js'
+import { clientError, err, RespError } from '../error.js'
 import { Encoder } from '../resp/encoder.js'
 import type { Frame } from '../resp/frame.js'
 import type { ReplyWriter } from '../resp/writer.js'
@@ -102,7 +102,7 @@ export class Gates {
 
   /** Encodes the error reply for whatever was thrown. */
   fail(ctx: Context, thrown: unknown): void {
-    this.#encoder.error(thrown instanceof RespError ? thrown : this.#internal(ctx, thrown))
+    this.#encoder.error(clientError(thrown) ?? this.#internal(ctx, thrown))
   }
 
   /** Encodes the last reply before the connection closes: a protocol error. */

@@ -1,9 +1,11 @@
 /**
- * Database errors as clients see them. The table is the contract:
- * a code it does not list becomes `ERR` and the native description with a small first letter.
+ * Database errors as clients see them. The table is the contract. A code it does not list becomes
+ * FoundationDB's name in capitals with the native description, or, where no name is known, `ERR`
+ * and the native description with a small first letter.
  */
 
 import { RespError } from '../error.js'
+import { storeErrorName } from './error-names.js'
 
 /** Which wording of texts that changed over time is used; setting `compat.error_names`. */
 export type ErrorNames = 'seed' | 'current'
@@ -120,15 +122,21 @@ export class StoreError extends RespError {
   readonly description: string
 
   constructor(description: string, code: number) {
-    const row =
-      (names === 'seed' ? SEED_STORE_ERRORS.get(code) : undefined) ?? STORE_ERRORS.get(code)
-    if (row !== undefined) super(row[0], row[1])
-    else super('ERR', description.charAt(0).toLowerCase() + description.slice(1))
+    super(...shown(description, code))
     this.name = 'StoreError'
     this.code = code
     this.mayBeApplied = MAYBE_APPLIED.has(code)
     this.description = description
   }
+}
+
+function shown(description: string, code: number): readonly [prefix: string, message: string] {
+  const seed = names === 'seed' ? SEED_STORE_ERRORS.get(code) : undefined
+  const row = seed ?? STORE_ERRORS.get(code)
+  if (row !== undefined) return row
+  const name = storeErrorName(code)
+  if (name !== undefined) return [name, description]
+  return ['ERR', description.charAt(0).toLowerCase() + description.slice(1)]
 }
 
 /** The error of a code that this server raises itself. */

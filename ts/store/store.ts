@@ -40,6 +40,8 @@ export class Store {
   readonly #log: Logger
   #recentVersion = 0n
   #recentAtMs = Number.NEGATIVE_INFINITY
+  /** The fetch under way, which all who ask meanwhile share. */
+  #recentFetch: Promise<bigint> | undefined
 
   private constructor(opened: OpenedDatabase, config: Config, log: Logger) {
     const { root } = config.directory
@@ -141,21 +143,39 @@ export class Store {
     }
   }
 
-  /** A read version of at most a second ago; never goes backwards in this process. */
+  /** A read version of at most a second ago, fetched once for all who ask; never goes backwards in
+   *  this process. */
   async recentReadVersion(): Promise<bigint> {
+    const isRecent = performance.now() - this.#recentAtMs < RECENT_VERSION_MS
+    if (isRecent) return this.#recentVersion
+    this.#recentFetch ??= this.#fetchRecent()
+    return await this.#recentFetch
+  }
+
+  async #fetchRecent(): Promise<bigint> {
+    // ORDER: the clock before the fetch, so that no answer is older than it says.
     const nowMs = performance.now()
-    if (nowMs - this.#recentAtMs >= RECENT_VERSION_MS) {
+    try {
       const version = await this.readVersion()
       if (version > this.#recentVersion) this.#recentVersion = version
       this.#recentAtMs = nowMs
+      return this.#recentVersion
+    } finally {
+      this.#recentFetch = undefined
     }
-    return this.#recentVersion
   }
 
-  /** Tells when the committed value of a key differs from the one it has now. */
+  /** Tells when the committed value of a key differs from the one it has now.
+   *  @throws StoreError what cannot be watched, at once where the database says so at once */
   watch(key: Buffer): Watch {
     const tx = this.begin()
-    const watch = tx.watch(key)
+    let watch: Watch
+    try {
+      watch = tx.watch(key)
+    } catch (thrown) {
+      tx.cancel()
+      throw thrown
+    }
     const promise = tx.commit().then(() => watch.promise)
     promise.catch(() => {})
     return { promise, cancel: watch.cancel }

@@ -96,14 +96,14 @@ export class Tx {
   /** @param snapshot adds no read conflict. @returns undefined when absent. Small values are views
    *  of a shared buffer, never written again: whoever keeps one for long copies it */
   get(key: Buffer, snapshot = false): MaybePromise<Buffer | undefined> {
-    this.#markRead()
+    this.#beginRead()
     return abandonable(this.#native.getNow(key, snapshot))
   }
 
   /** @returns the key that the selector resolves to; at the ends of the database the empty key, or
    *           the first one that is no user's */
   getKey(selector: Selector, snapshot = false): MaybePromise<Buffer> {
-    this.#markRead()
+    this.#beginRead()
     const { key, orEqual, offset } = selector
     return abandonable(this.#native.getKeyNow(key, orEqual, offset, snapshot))
   }
@@ -114,7 +114,7 @@ export class Tx {
     end: Selector | Buffer,
     options: RangeOptions = {},
   ): MaybePromise<PackedRange> {
-    this.#markRead()
+    this.#beginRead()
     const from = Buffer.isBuffer(begin) ? firstGreaterOrEqual(begin) : begin
     const to = Buffer.isBuffer(end) ? firstGreaterOrEqual(end) : end
     return abandonable(
@@ -171,7 +171,7 @@ export class Tx {
 
   /** Version that the reads see; taken now, unless a read took it. */
   readVersion(): MaybePromise<bigint> {
-    this.#markRead()
+    if (this.#versionTakenAtMs === 0) this.#versionTakenAtMs = performance.now()
     return abandonable(this.#native.getReadVersionNow())
   }
 
@@ -323,12 +323,13 @@ export class Tx {
     return this.#native
   }
 
-  #markRead(): void {
+  #beginRead(): void {
     if (this.#versionTakenAtMs === 0) this.#versionTakenAtMs = performance.now()
+    else this.#checkAge()
   }
 
-  /** The database lets an old transaction commit that has no read conflicts; users are promised
-   *  that it fails, whatever it read. */
+  /** The database lets an old transaction commit that has no read conflicts, and read what it wrote
+   *  itself; users are promised that both fail, whatever it read. */
   #checkAge(): void {
     if (this.#versionTakenAtMs === 0) return
     if (performance.now() - this.#versionTakenAtMs > AGE_MAX_MS)

@@ -124,6 +124,15 @@ test('a body that fails for a retried reason runs again, at once or later', asyn
   }
 })
 
+test('a conflict inside of another failure is retried as well', async () => {
+  const wrapped = (): never => {
+    throw new Error('outer', { cause: new CodedError(1020) })
+  }
+  const { context, made } = make([wrapped])
+  await context.tx(write)
+  assert.is(made.length, 2)
+})
+
 test('nothing else is retried', async () => {
   for (const commits of [[fail(1021)], [fail(2101)]]) {
     const { context, made } = make(commits)

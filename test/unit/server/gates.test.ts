@@ -34,6 +34,16 @@ const commands = [
     run: () => {},
   }),
   command({ ...top, name: 'BROKEN', args: [], reply: ok, run: () => JSON.parse('{') }),
+  command({
+    ...top,
+    name: 'WRAPPED',
+    args: [],
+    reply: ok,
+    run: () => {
+      const inner = new RespError('NOT_COMMITTED', 'a conflict', { cause: new Error('a socket') })
+      throw new Error('outer', { cause: new Error('middle', { cause: inner }) })
+    },
+  }),
   command({ ...top, name: 'MISFIT', args: [], reply: integer, run: () => 0.5 }),
   command({
     ...top,
@@ -168,6 +178,13 @@ test('a bug is logged with the id that the client sees', () => {
     assert.is(entry?.err.type, type)
     assert.match(entry?.err.stack ?? '', /gates|at /)
   }
+})
+
+test('a failure that an error for clients caused is told as that error', () => {
+  const { start, take, logged } = make()
+  start(frameOf('WRAPPED'))
+  assert.is(take(), '-NOT_COMMITTED a conflict\r\n')
+  assert.equal(logged, [])
 })
 
 test('a reply that does not fit its type leaves nothing behind', () => {

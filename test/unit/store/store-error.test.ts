@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { RespError } from '../../../ts/error.js'
+import { storeErrorName } from '../../../ts/store/error-names.js'
 import {
   STORE_ERRORS,
   StoreCode,
@@ -81,10 +82,28 @@ test('has no code that was not promised', () => {
   assert.equal([...STORE_ERRORS.keys()].sort(), promised.sort())
 })
 
-test('passes the native text of other codes on, with a small first letter', () => {
-  const error = new StoreError('Attribute not found', 2014)
-  assert.equal([error.prefix, error.message], ['ERR', 'attribute not found'])
-  assert.is(error.description, 'Attribute not found')
+test('names other errors of FoundationDB, and passes their native text on', () => {
+  const named: [code: number, prefix: string, description: string][] = [
+    [1026, 'CONNECTION_FAILED', 'Network connection failed'],
+    [1078, 'GRV_PROXY_MEMORY_LIMIT_EXCEEDED', 'GetReadVersion proxy memory limit exceeded'],
+    [2014, 'ATTRIBUTE_NOT_FOUND', 'Attribute not found'],
+    [2131, 'TENANT_NOT_FOUND', 'Tenant does not exist'],
+  ]
+  for (const [code, prefix, description] of named) {
+    const error = new StoreError(description, code)
+    assert.equal([error.prefix, error.message], [prefix, description], String(code))
+    assert.is(error.description, description)
+  }
+})
+
+test('passes the native text of codes without a name on, with a small first letter', () => {
+  const error = new StoreError('Some new failure', 1999)
+  assert.equal([error.prefix, error.message], ['ERR', 'some new failure'])
+  assert.is(error.description, 'Some new failure')
+})
+
+test('names no error that the contract names', () => {
+  for (const code of STORE_ERRORS.keys()) assert.is(storeErrorName(code), undefined, String(code))
 })
 
 test('uses the older wording for code 1007 unless told otherwise', () => {

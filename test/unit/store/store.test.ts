@@ -5,9 +5,9 @@ import { loadConfig } from '../../../ts/config/config.js'
 import { prefixRange } from '../../../ts/store/keyspace.js'
 import { Store } from '../../../ts/store/store.js'
 import { type StoreError, storeError } from '../../../ts/store/store-error.js'
-import { MutationType } from '../../../ts/store/types.js'
+import { MutationType, type Watch } from '../../../ts/store/types.js'
 import { openTestStore, type TestStore } from '../../support/store.js'
-import { kept } from '../../support/wait.js'
+import { kept, until } from '../../support/wait.js'
 
 let opened: TestStore
 let store: Store
@@ -28,6 +28,7 @@ test.after(() => opened.close())
 
 const keyOf = (name: string): Buffer => Buffer.concat([prefix, Buffer.from(name)])
 const one = Buffer.from('1')
+const WATCHES_MAX = 10_000
 const silent = pino({ level: 'silent' })
 
 const sleep = (durationMs: number): Promise<void> =>
@@ -150,6 +151,76 @@ test('answers read versions that never go back', async () => {
   await store.transact(tx => tx.atomic(MutationType.add, key, one))
   assert.is(await store.recentReadVersion(), recent)
   assert.ok((await store.readVersion()) > first)
+})
+
+test('fetches a recent read version once for all who ask, and again a second later', async () => {
+  const own = await openTestStore()
+  const { store: counted } = own
+  let fetches = 0
+  let late: Promise<void> | undefined
+  const fetch = counted.readVersion.bind(counted)
+  counted.readVersion = async () => {
+    fetches++
+    await late
+    return await fetch()
+  }
+  const ask = (): Promise<bigint[]> =>
+    Promise.all(Array.from({ length: 8 }, () => counted.recentReadVersion()))
+  const startedMs = performance.now()
+  const [first, ...others] = await ask()
+  assert.is(fetches, 1)
+  for (const other of others) assert.is(other, first)
+  late = sleep(20)
+  const [second] = await ask()
+  // A test that was held up for a second proves nothing here.
+  if (performance.now() - startedMs < 1000) assert.equal([second, fetches], [first, 1])
+  await sleep(1000)
+  fetches = 0
+  const [third] = await ask()
+  assert.is(fetches, 1)
+  assert.ok(third! > second!)
+  await own.close()
+})
+
+test('asks again for a recent read version when the fetch failed', async () => {
+  const own = await openTestStore()
+  const fetch = own.store.readVersion.bind(own.store)
+  own.store.readVersion = () => Promise.reject(storeError('commitUnknownResult'))
+  const failed = await Promise.allSettled([
+    own.store.recentReadVersion(),
+    own.store.recentReadVersion(),
+  ])
+  for (const { status } of failed) assert.is(status, 'rejected')
+  own.store.readVersion = fetch
+  assert.ok((await own.store.recentReadVersion()) > 0n)
+  await own.close()
+})
+
+test('refuses the watch beyond the ten thousandth, and takes one again later', async () => {
+  const own = await openTestStore()
+  const place = await own.keyPrefix()
+  const watches: Watch[] = []
+  while (watches.length < WATCHES_MAX) {
+    for (let i = 0; i < 1000; i++) watches.push(own.store.watch(place))
+    // Each reads the key in a transaction of its own, and the store bounds how many are open.
+    await until('the watches are set', () => own.store.openTransactionCount === 0)
+  }
+  const codeOfOneMore = async (): Promise<number> => {
+    try {
+      await own.store.watch(place).promise
+      return 0
+    } catch (thrown) {
+      return (thrown as StoreError).code
+    }
+  }
+  assert.is(await codeOfOneMore(), 1032)
+  watches.pop()!.cancel()
+  const another = own.store.watch(place)
+  await own.store.transact(tx => tx.set(place, one))
+  await kept(another.promise)
+  await kept(Promise.all(watches.map(watch => watch.promise)))
+  assert.is(own.store.openTransactionCount, 0)
+  await own.close()
 })
 
 test('keeps what was committed when it is opened again', async () => {
