@@ -11,8 +11,9 @@
  *    8 run
  *    9 encode
  *
- * Only this file turns a throw into a reply: a RespError is sent as it is, or the innermost one that
- * caused what was thrown; anything else is a bug, logged with an id that the client gets to see.
+ * Only this file turns a throw into a reply: a RespError is sent as it is, or the innermost one
+ * that caused what was thrown; anything else is a bug, logged with an id that the client gets to
+ * see.
  */
 import { randomBytes } from 'node:crypto'
 import { clientError, err, RespError } from '../error.js'

@@ -103,34 +103,6 @@ test('ends the transaction when its commit conflicts', async () => {
   assert.is(await a.run('ZGET', 'stock:7'), '2')
 })
 
-/** What A does in its transaction, what B does then, and what A's COMMIT answers. */
-const CONFLICTS: readonly (readonly [a: string[], b: string[], reply: string])[] = [
-  [['ZGET k', 'ZSET other 1'], ['ZSET k 2'], CONFLICT],
-  [['ZGET absent', 'ZSET other 1'], ['ZSET absent 2'], CONFLICT],
-  [['SNAPSHOTREAD ON', 'ZGET k', 'ZSET other 1'], ['ZSET k 2'], 'OK'],
-  [['ZGET k'], ['ZSET k 2'], 'OK'],
-  [['GETREADVERSION', 'ZSET k 1'], ['ZSET k 2'], 'OK'],
-  [['ZGETRANGE a z', 'ZSET other 1'], ['ZSET n 2'], CONFLICT],
-  [['ZGETRANGE a z', 'ZSET other 1'], ['ZDEL k'], CONFLICT],
-  [['ZGETRANGE a z LIMIT 1', 'ZSET other 1'], ['ZSET n 2'], 'OK'],
-  [['ZGETRANGE a z LIMIT 1 REVERSE', 'ZSET other 1'], ['ZSET b 2'], 'OK'],
-  [['ZGETRANGE a z', 'ZSET zz 1'], ['ZSET zzz 2'], 'OK'],
-  [['ZGETRANGE m * END_KEY_SELECTOR LAST_LESS_THAN', 'ZSET a 1'], ['ZSET k 2'], 'OK'],
-  [['ZGETRANGE a z', 'ZSET other 1'], ['NAMESPACE CREATE another', 'ZSET zzz 1'], 'OK'],
-  [['GETREADVERSION', 'ZDEL k'], ['ZSET k 2'], 'OK'],
-  [['GETREADVERSION', 'ZSET k 1', 'ZGET k'], ['ZSET k 2'], 'OK'],
-]
-
-for (const [first, between, reply] of CONFLICTS) {
-  const outcome = reply === 'OK' ? 'commits' : 'conflicts'
-  test(`${outcome}: A ${first.join(', ')}; B ${between.join(', ')}`, async () => {
-    await runAll(b, 'ZSET c 1', 'ZSET k 1', 'ZSET y 1')
-    await runAll(a, 'BEGIN', ...first)
-    await runAll(b, ...between)
-    assert.is(await a.run('COMMIT'), reply)
-  })
-}
-
 test('reads one version throughout', async () => {
   await b.run('ZSET', 'k', 'old')
   await a.run('BEGIN')
