@@ -32,6 +32,7 @@ const ROUNDS = {
   'kill during a load': { short: 4, long: 100 },
   'small histories': { short: 5_000, long: 300_000 },
   'recorded histories': { short: 200, long: 10_000 },
+  'clients that leave': { short: 160, long: 20_000 },
   'histories over kills': { short: 3, long: 150 },
   'kill during transactions': { short: 6, long: 300 },
   'kill during Redis writes': { short: 5, long: 200 },

@@ -10,7 +10,7 @@ import { err } from '../error.js'
 import type { NativeTransaction } from '../native.js'
 import { keyAfter } from './keyspace.js'
 import { lastKey } from './packed-range.js'
-import { type StoreError, storeError } from './store-error.js'
+import { StoreCode, StoreError, storeError } from './store-error.js'
 import {
   andThen,
   type Committed,
@@ -65,7 +65,7 @@ export class Tx {
   readonly #options: TxOptions
   #state: 'open' | 'committing' | 'over' = 'open'
   #userVersion = 0
-  /** When the read version was taken; 0 = not yet. */
+  /** When the read version was taken; 0 = not yet, minus infinity = known to be too old. */
   #versionTakenAtMs = 0
   #watches = false
   #beforeCommit: BeforeCommit[] = NO_HOOKS
@@ -97,7 +97,11 @@ export class Tx {
    *  of a shared buffer, never written again: whoever keeps one for long copies it */
   get(key: Buffer, snapshot = false): MaybePromise<Buffer | undefined> {
     this.#beginRead()
-    return abandonable(this.#native.getNow(key, snapshot))
+    try {
+      return this.#abandonable(this.#native.getNow(key, snapshot))
+    } catch (thrown) {
+      throw this.#noted(thrown)
+    }
   }
 
   /** @returns the key that the selector resolves to; at the ends of the database the empty key, or
@@ -105,7 +109,11 @@ export class Tx {
   getKey(selector: Selector, snapshot = false): MaybePromise<Buffer> {
     this.#beginRead()
     const { key, orEqual, offset } = selector
-    return abandonable(this.#native.getKeyNow(key, orEqual, offset, snapshot))
+    try {
+      return this.#abandonable(this.#native.getKeyNow(key, orEqual, offset, snapshot))
+    } catch (thrown) {
+      throw this.#noted(thrown)
+    }
   }
 
   /** Reads one batch of [begin, end); a plain key means `firstGreaterOrEqual`. */
@@ -117,8 +125,8 @@ export class Tx {
     this.#beginRead()
     const from = Buffer.isBuffer(begin) ? firstGreaterOrEqual(begin) : begin
     const to = Buffer.isBuffer(end) ? firstGreaterOrEqual(end) : end
-    return abandonable(
-      this.#native.getRangePacked(
+    try {
+      const batch = this.#native.getRangePacked(
         from.key,
         from.orEqual,
         from.offset,
@@ -131,8 +139,11 @@ export class Tx {
         options.iteration ?? 1,
         options.snapshot ?? false,
         options.reverse ?? false,
-      ),
-    )
+      )
+      return this.#abandonable(batch)
+    } catch (thrown) {
+      throw this.#noted(thrown)
+    }
   }
 
   /** Reads [begin, end) up to `limit`, in as many batches as it takes.
@@ -172,17 +183,17 @@ export class Tx {
   /** Version that the reads see; taken now, unless a read took it. */
   readVersion(): MaybePromise<bigint> {
     if (this.#versionTakenAtMs === 0) this.#versionTakenAtMs = performance.now()
-    return abandonable(this.#native.getReadVersionNow())
+    return this.#abandonable(this.#native.getReadVersionNow())
   }
 
   /** Bytes of mutations and conflict ranges so far. */
   approximateSize(): MaybePromise<number> {
-    return abandonable(this.#native.getApproximateSize())
+    return this.#abandonable(this.#native.getApproximateSize())
   }
 
   /** Stored bytes of [begin, end) by the database's sampling; own writes are not in it. */
   estimatedRangeSize(begin: Buffer, end: Buffer): MaybePromise<number> {
-    return abandonable(this.#native.getEstimatedRangeSizeBytes(begin, end))
+    return this.#abandonable(this.#native.getEstimatedRangeSizeBytes(begin, end))
   }
 
   // Writes.
@@ -336,6 +347,25 @@ export class Tx {
       throw storeError('transactionTooOld')
   }
 
+  /**
+   * A read that is not ready may be given up: of several that start together one throws at once,
+   * and the transaction ends before anybody waits for the others. Their rejection then concerns
+   * nobody; whoever does wait still gets it.
+   */
+  #abandonable<T>(read: MaybePromise<T>): MaybePromise<T> {
+    if (read instanceof Promise) read.catch(thrown => this.#noted(thrown))
+    return read
+  }
+
+  /** A transaction is too old from the first read on that found it so, whatever the clock says: the
+   *  database may drop old states early. @returns what was thrown */
+  #noted(thrown: unknown): unknown {
+    if (thrown instanceof StoreError && thrown.code === StoreCode.transactionTooOld) {
+      this.#versionTakenAtMs = Number.NEGATIVE_INFINITY
+    }
+    return thrown
+  }
+
   #end(): void {
     const native = this.#native
     this.#state = 'over'
@@ -368,16 +398,6 @@ function stampTemplate(prefix: Buffer, suffix: Buffer): Buffer {
 
 function isComplete(batch: PackedRange, limit = 0): boolean {
   return !batch.more || (limit > 0 && batch.count >= limit)
-}
-
-/**
- * A read that is not ready may be given up: of several that start together one throws at once, and
- * the transaction ends before anybody waits for the others. Their rejection then concerns nobody;
- * whoever does wait still gets it.
- */
-function abandonable<T>(read: MaybePromise<T>): MaybePromise<T> {
-  if (read instanceof Promise) read.catch(ignore)
-  return read
 }
 
 function ignore(): void {}

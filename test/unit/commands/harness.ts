@@ -16,6 +16,8 @@ export interface Client {
 }
 
 export interface Member extends TestNamespaces {
+  /** Of the clients. */
+  readonly port: number
   connect(): Promise<Client>
 }
 
@@ -44,7 +46,7 @@ export async function startMember(sets: readonly string[] = []): Promise<Member>
     await server.close()
     await opened.close()
   }
-  return { ...opened, connect, close }
+  return { ...opened, port: server.port, connect, close }
 }
 
 async function shown(reply: Promise<unknown>): Promise<unknown> {
