@@ -2,6 +2,7 @@
 import * as assert from 'uvu/assert'
 import { type Data, encodeRequest, type RespClient } from '../support/resp-client.js'
 import { serverSuite } from '../support/server-suite.js'
+import { until } from '../support/wait.js'
 
 const { server, test } = serverSuite('transactions')
 
@@ -221,29 +222,197 @@ test('answers versions and sizes', async () => {
   assert.is(await a.error('SNAPSHOTREAD', 'x'), "ERR illegal argument for SNAPSHOTREAD: 'x'")
 })
 
-test('refuses what is too large, and a transaction that grew too old', async () => {
-  const [a] = await pair()
-  assert.is(
-    await a.error('ZSET', 'big', Buffer.alloc(100_001)),
-    'VALUE_TOO_LARGE Value length exceeds limit',
+test('returns the versionstamp that versionstamped keys and values show', async () => {
+  const [a, b] = await pair()
+  const template = Buffer.concat([Buffer.from('at '), Buffer.alloc(10), Buffer.from([3, 0, 0, 0])])
+  const keyTemplate = Buffer.concat([
+    Buffer.from('v:'),
+    Buffer.alloc(10),
+    Buffer.from([2, 0, 0, 0]),
+  ])
+  let last = Buffer.alloc(10)
+  for (let i = 0; i < 5; i++) {
+    await a.call('BEGIN')
+    await a.call('ZMUTATE', 'stamp:1', template, 'SET_VERSIONSTAMPED_VALUE')
+    await a.call('ZMUTATE', 'stamp:2', template, 'set_versionstamped_value')
+    await a.call('ZMUTATE', keyTemplate, String(i), 'SET_VERSIONSTAMPED_KEY')
+    const stamp = Buffer.from(await a.callBytes('COMMIT', 'RETURNING', 'versionstamp'))
+    assert.is(stamp.length, 10)
+    assert.is(stamp.compare(last), 1)
+    last = stamp
+    const shown = Buffer.concat([Buffer.from('at '), stamp])
+    for (const key of ['stamp:1', 'stamp:2']) assert.equal(await b.callBytes('ZGET', key), shown)
+    const stored = await b.call('ZGET', Buffer.concat([Buffer.from('v:'), stamp]))
+    assert.is(stored, String(i))
+  }
+})
+
+test('gives every commit a versionstamp of its own, in the order of the commits', async () => {
+  const clients = await Promise.all(Array.from({ length: 8 }, () => server.connect()))
+  const ended: { stamp: Buffer; begunAfter: number }[] = []
+  await Promise.all(
+    clients.map(async (client, number) => {
+      for (let i = 0; i < 15; i++) {
+        await client.call('BEGIN')
+        await client.call('ZSET', `ordered:${number}`, String(i))
+        // Whatever has ended by now was committed before this one.
+        const begunAfter = ended.length
+        const stamp = Buffer.from(await client.callBytes('COMMIT', 'RETURNING', 'versionstamp'))
+        ended.push({ stamp, begunAfter })
+      }
+    }),
   )
-  assert.is(
-    await a.error('ZSET', Buffer.alloc(10_001), 'x'),
-    'KEY_TOO_LARGE Key length exceeds limit',
-  )
+  assert.is(new Set(ended.map(({ stamp }) => stamp.toString('hex'))).size, ended.length)
+  for (const { stamp, begunAfter } of ended) {
+    for (const earlier of ended.slice(0, begunAfter)) assert.is(stamp.compare(earlier.stamp), 1)
+  }
+})
+
+test('says what a commit changed in either protocol', async () => {
+  for (const protocol of [2, 3] as const) {
+    const a = await server.connect(protocol)
+    await a.call('BEGIN')
+    await a.call('ZSET', 'typed', '1')
+    assert.is((await a.frame('COMMIT', 'returning', 'COMMITTED-VERSION')).type, ':')
+    await a.call('BEGIN')
+    await a.call('ZSET', 'typed', '2')
+    assert.is((await a.frame('commit', 'Returning', 'VersionStamp')).type, '$')
+    await a.call('BEGIN')
+    await a.call('ZDELRANGE', 'typed', 'typed')
+    await a.exchange(['COMMIT', 'RETURNING', 'committed-version'], ':-1\r\n')
+    await a.call('BEGIN')
+    assert.is((await a.frame('GETREADVERSION')).type, ':')
+    assert.is((await a.frame('GETAPPROXIMATESIZE')).type, ':')
+    assert.is((await a.frame('TICK', 'cached')).type, ':')
+    await a.exchange(['COMMIT', 'RETURNING', 'committed-version'], ':-1\r\n')
+  }
+})
+
+test('reads documents without conflicts while SNAPSHOTREAD is on, and writes them with', async () => {
+  const [a, b] = await pair()
+  for (const client of [a, b]) await client.call('SESSION.ATTRIBUTE', 'SET', 'input_type', 'json')
+  await a.call('BUCKET.CREATE', 'snapshots')
+  const document = JSON.stringify({ _id: { $oid: '0123456789abcdef01234567' }, n: 1 })
+  const rows: [state: string, words: string[], outcome: string][] = [
+    ['ON', ['BUCKET.QUERY', 'snapshots', '{"n":1}'], 'OK'],
+    ['OFF', ['BUCKET.QUERY', 'snapshots', '{"n":1}'], CONFLICT],
+    ['ON', ['BUCKET.DELETE', 'snapshots', '{"n":1}'], CONFLICT],
+    ['OFF', ['BUCKET.DELETE', 'snapshots', '{"n":1}'], CONFLICT],
+    ['ON', ['BUCKET.INSERT', 'snapshots', 'DOCS', document], CONFLICT],
+  ]
+  for (const [state, words, outcome] of rows) {
+    await a.call('SNAPSHOTREAD', state)
+    await a.call('BEGIN')
+    await a.call(...words)
+    await b.call('BUCKET.INSERT', 'snapshots', 'DOCS', document)
+    await a.call('ZSET', 'snapshots', '1')
+    assert.is((await a.frame('COMMIT')).value, outcome, `${state} ${words.join(' ')}`)
+    await b.call('BUCKET.DELETE', 'snapshots', '{}')
+  }
+})
+
+test('keeps SNAPSHOTREAD over transactions, until SESSION.CLOSE', async () => {
+  const [a, b] = await pair()
+  const outcome = async (): Promise<unknown> => {
+    await a.call('BEGIN')
+    await a.call('ZGET', 'flag')
+    await b.call('ZSET', 'flag', '1')
+    await a.call('ZSET', 'flagged', '1')
+    return (await a.frame('COMMIT')).value
+  }
+  assert.is(await outcome(), CONFLICT)
+  await a.exchange(['SNAPSHOTREAD', 'on'], '+OK\r\n')
+  assert.is(await outcome(), 'OK')
   await a.call('BEGIN')
-  for (let i = 0; i < 101; i++) await a.call('ZSET', `large:${i}`, Buffer.alloc(100_000))
-  assert.is(await a.error('COMMIT'), 'TRANSACTION_TOO_LARGE Transaction exceeds byte limit')
+  await a.call('ROLLBACK')
+  assert.is(await outcome(), 'OK')
+  await a.call('BEGIN')
+  await a.call('ZSET', 'flag', 'own')
+  assert.is(await a.call('ZGET', 'flag'), 'own')
+  await a.call('SESSION.CLOSE')
   assert.is(await a.error('COMMIT'), NONE)
+  assert.is(await b.call('ZGET', 'flag'), '1')
+  assert.is(await outcome(), CONFLICT)
   await a.call('BEGIN')
-  await a.call('ZGET', 'old')
-  await a.call('ZSET', 'old', '1')
-  await new Promise(resolve => setTimeout(resolve, 5_500))
-  assert.is(
-    await a.error('COMMIT'),
-    'TRANSACTIONOLD transaction is too old to perform reads or be committed',
-  )
-  assert.is(await a.call('ZGET', 'old'), null)
+  await a.exchange(['SNAPSHOTREAD', 'oFf'], '+OK\r\n')
+  await a.call('ROLLBACK')
+  const arity = "ERR wrong number of arguments for 'SNAPSHOTREAD' command"
+  assert.is(await a.error('SNAPSHOTREAD', 'ON', 'OFF'), arity)
+})
+
+test('ticks: fresh versions never go back, cached ones are shared', async () => {
+  const [a, b] = await pair()
+  let last = 0
+  for (let i = 0; i < 20; i++) {
+    const client = i % 2 === 0 ? a : b
+    const version = Number(await client.call('TICK', i % 4 < 2 ? 'fresh' : 'FRESH'))
+    assert.ok(version >= last, `${version} after ${last}`)
+    last = version
+    if (i % 5 !== 0) continue
+    await client.call('BEGIN')
+    await client.call('ZSET', 'ticked', String(i))
+    const committed = Number(await client.call('COMMIT', 'RETURNING', 'committed-version'))
+    assert.ok(Number(await a.call('TICK', 'FRESH')) >= committed)
+  }
+  const cached: number[] = []
+  await until('a cached version is fetched again', async () => {
+    const both = await Promise.all([a.call('TICK', 'cached'), b.call('TICK', 'CACHED')])
+    cached.push(...both.map(Number).sort((one, other) => one - other))
+    return cached.at(-1)! > cached[0]!
+  })
+  const ascending = [...cached].sort((one, other) => one - other)
+  assert.equal(cached, ascending)
+  assert.is(await a.error('TICK'), "ERR wrong number of arguments for 'TICK' command")
+  assert.is(await a.error('TICK', 'fresh', 'x'), "ERR wrong number of arguments for 'TICK' command")
+})
+
+test('applies a one-off command as a whole or not at all', async () => {
+  const [a, b] = await pair()
+  await a.call('SESSION.ATTRIBUTE', 'SET', 'input_type', 'json')
+  await a.call('BUCKET.CREATE', 'whole')
+  const twin = '{"_id":{"$oid":"0123456789abcdef01234567"},"n":2}'
+  assert.match(await a.error('BUCKET.INSERT', 'whole', 'DOCS', '{"n":1}', twin, twin), /^DUPLICATE/)
+  assert.equal(await entries(b, 'whole'), [])
+  for (let i = 0; i < 50; i++) await a.call('ZSET', `whole:${i}`, 'x')
+  let isOver = false
+  const counts = new Set<number>()
+  const watching = (async () => {
+    while (!isOver) {
+      const found = await b.call('ZGETRANGE', 'whole:', 'whole;', 'LIMIT', '0')
+      counts.add((found as Data[]).length)
+    }
+  })()
+  await a.call('ZDELRANGE', 'whole:', 'whole;')
+  isOver = true
+  await watching
+  for (const count of counts) assert.ok(count === 50 || count === 0, String(count))
+})
+
+test('resolves namespaces outside of the transaction, also new ones', async () => {
+  const [a, b] = await pair()
+  await a.call('BEGIN')
+  const version = await a.call('GETREADVERSION')
+  await b.call('NAMESPACE', 'CREATE', 'made.later')
+  const size = await a.call('GETAPPROXIMATESIZE')
+  await a.call('NAMESPACE', 'USE', 'made.later')
+  assert.is(await a.call('GETAPPROXIMATESIZE'), size)
+  await a.call('ZSET', 'k', 'v')
+  assert.is(await a.call('GETREADVERSION'), version)
+  await a.exchange(['COMMIT'], '+OK\r\n')
+  await b.call('NAMESPACE', 'USE', 'made.later')
+  assert.is(await b.call('ZGET', 'k'), 'v')
+})
+
+test('needs no more than its name where it takes no arguments', async () => {
+  const [a] = await pair()
+  for (const name of ['BEGIN', 'ROLLBACK', 'GETREADVERSION', 'GETAPPROXIMATESIZE']) {
+    const arity = `ERR wrong number of arguments for '${name}' command`
+    assert.is(await a.error(name.toLowerCase(), 'x'), arity)
+  }
+  const admin = await server.connectAdmin()
+  for (const name of ['BEGIN', 'COMMIT', 'ROLLBACK', 'GETREADVERSION', 'TICK', 'SNAPSHOTREAD']) {
+    assert.is(await admin.error(name), `ERR unknown command '${name}'`)
+  }
 })
 
 test('loses no increment of many clients that retry', async () => {
