@@ -5,9 +5,9 @@ import { loadConfig } from '../../../ts/config/config.js'
 import { prefixRange } from '../../../ts/store/keyspace.js'
 import { Store } from '../../../ts/store/store.js'
 import { type StoreError, storeError } from '../../../ts/store/store-error.js'
-import { MutationType, type Watch } from '../../../ts/store/types.js'
+import { MutationType } from '../../../ts/store/types.js'
 import { openTestStore, type TestStore } from '../../support/store.js'
-import { kept, until } from '../../support/wait.js'
+import { kept } from '../../support/wait.js'
 
 let opened: TestStore
 let store: Store
@@ -28,7 +28,6 @@ test.after(() => opened.close())
 
 const keyOf = (name: string): Buffer => Buffer.concat([prefix, Buffer.from(name)])
 const one = Buffer.from('1')
-const WATCHES_MAX = 10_000
 const silent = pino({ level: 'silent' })
 
 const sleep = (durationMs: number): Promise<void> =>
@@ -193,33 +192,6 @@ test('asks again for a recent read version when the fetch failed', async () => {
   for (const { status } of failed) assert.is(status, 'rejected')
   own.store.readVersion = fetch
   assert.ok((await own.store.recentReadVersion()) > 0n)
-  await own.close()
-})
-
-test('refuses the watch beyond the ten thousandth, and takes one again later', async () => {
-  const own = await openTestStore()
-  const place = await own.keyPrefix()
-  const watches: Watch[] = []
-  while (watches.length < WATCHES_MAX) {
-    for (let i = 0; i < 1000; i++) watches.push(own.store.watch(place))
-    // Each reads the key in a transaction of its own, and the store bounds how many are open.
-    await until('the watches are set', () => own.store.openTransactionCount === 0)
-  }
-  const codeOfOneMore = async (): Promise<number> => {
-    try {
-      await own.store.watch(place).promise
-      return 0
-    } catch (thrown) {
-      return (thrown as StoreError).code
-    }
-  }
-  assert.is(await codeOfOneMore(), 1032)
-  watches.pop()!.cancel()
-  const another = own.store.watch(place)
-  await own.store.transact(tx => tx.set(place, one))
-  await kept(another.promise)
-  await kept(Promise.all(watches.map(watch => watch.promise)))
-  assert.is(own.store.openTransactionCount, 0)
   await own.close()
 })
 
