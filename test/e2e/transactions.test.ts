@@ -288,7 +288,7 @@ test('says what a commit changed in either protocol', async () => {
   }
 })
 
-test('reads documents without conflicts while SNAPSHOTREAD is on, and writes them with', async () => {
+test('reads documents without conflicts while SNAPSHOTREAD is on, writes with', async () => {
   const [a, b] = await pair()
   for (const client of [a, b]) await client.call('SESSION.ATTRIBUTE', 'SET', 'input_type', 'json')
   await a.call('BUCKET.CREATE', 'snapshots')

@@ -91,7 +91,7 @@ for (const protocol of [2, 3] as const) {
   const expected = DIALOGUE.map(([, reply, reply3]) => (protocol === 3 ? (reply3 ?? reply) : reply))
   const lines = DIALOGUE.map(([line]) => line)
 
-  test(`answers in order what came in one packet, failures included, in RESP${protocol}`, async () => {
+  test(`answers in order what came in one packet, with failures, in RESP${protocol}`, async () => {
     const client = await connect(protocol)
     client.write(packet(lines))
     await client.expect(expected.join(''))
