@@ -28,6 +28,14 @@ export interface Faults {
   readonly maxDelayMs?: number
 }
 
+/** Every answer is kept back for a moment, and none is refused: no claim of a test changes. */
+const LATE: Faults = { seed: 1, lateReads: 1, lateCommits: 1, maxDelayMs: 3 }
+
+/** What the stores of a test file answer like. `run-late.ts` chooses. */
+export function suiteFaults(): Faults | undefined {
+  return process.env.KRONOTOP_TEST_LATE === '1' ? LATE : undefined
+}
+
 /** All kinds of faults that are certain to have changed nothing, and late answers. */
 export function troubled(seed: number): Faults {
   return {

@@ -1,7 +1,7 @@
 /** Suites whose tests share one server, started before the first and stopped after the last. */
 import { suite } from 'uvu'
 import { isLong } from './budget.js'
-import type { Faults } from './faults.js'
+import { type Faults, suiteFaults } from './faults.js'
 import { TestServer } from './server.js'
 
 const TEST_LIMIT_MS = isLong() ? 3_000_000 : 150_000
@@ -22,6 +22,7 @@ export interface ServerTest {
 /** @param sets `key=value` settings of the server */
 export function serverSuite(name: string, sets: readonly string[] = []): ServerSuite {
   const server = new TestServer(sets)
+  server.faults = suiteFaults()
   const tests = suite(name)
   let failedStart: unknown
   tests.before(async () => {

@@ -25,7 +25,7 @@ export interface TestStore {
 
 export interface TestStoreOptions {
   /** What goes wrong from the opening on; `setFaults` changes it. */
-  readonly faults?: Faults
+  readonly faults?: Faults | undefined
 }
 
 /** @param sets `key=value` settings */

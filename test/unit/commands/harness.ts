@@ -4,6 +4,7 @@ import { namespaceCommands } from '../../../ts/commands/namespace/index.js'
 import { transactionCommands } from '../../../ts/commands/transaction/index.js'
 import { zmapCommands } from '../../../ts/commands/zmap/index.js'
 import { Watches } from '../../../ts/store/watches.js'
+import { suiteFaults } from '../../support/faults.js'
 import { openTestNamespaces, type TestNamespaces } from '../../support/store.js'
 import { start } from '../server/harness.js'
 
@@ -23,7 +24,7 @@ export interface Member extends TestNamespaces {
 
 /** @param sets `key=value` settings */
 export async function startMember(sets: readonly string[] = []): Promise<Member> {
-  const opened = await openTestNamespaces(sets)
+  const opened = await openTestNamespaces(sets, { faults: suiteFaults() })
   const { store, namespaces } = opened
   const watches = new Watches(store)
   const server = await start({

@@ -1,0 +1,4 @@
+/** Pipelined transactions over a store that gives every answer late. */
+import { runLate } from '../../../support/run-late.js'
+
+await runLate(new URL('./pipelines.test.js', import.meta.url))
