@@ -388,6 +388,27 @@ test('applies a one-off command as a whole or not at all', async () => {
   for (const count of counts) assert.ok(count === 50 || count === 0, String(count))
 })
 
+test('lets one-off commands that read and write the same key wait for each other', async () => {
+  const clients = await Promise.all(Array.from({ length: 16 }, () => server.connect()))
+  const rounds = 10
+  await Promise.all(
+    clients.map(async client => {
+      for (let i = 0; i < rounds; i++) {
+        // Nobody else writes the keys: there is no reason to refuse any.
+        await client.exchange(['ZINC.F64', 'turns:f', '0.5'], '+OK\r\n')
+        await client.exchange(['ZINC.D128', 'turns:d', '0.10'], '+OK\r\n')
+      }
+    }),
+  )
+  const [a] = await pair()
+  assert.is(await a.call('ZGET.F64', 'turns:f'), String((clients.length * rounds) / 2))
+  assert.is(await a.call('ZGET.D128', 'turns:d'), `${clients.length}.00`)
+  await a.call('ZSET', 'turns:bad', 'x')
+  const error = 'ERR Invalid stored value: expected 8-byte IEEE-754 double'
+  for (const client of clients) client.send('ZINC.F64', 'turns:bad', '1')
+  for (const client of clients) await client.expect(`-${error}\r\n`)
+})
+
 test('resolves namespaces outside of the transaction, also new ones', async () => {
   const [a, b] = await pair()
   await a.call('BEGIN')

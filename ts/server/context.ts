@@ -97,6 +97,14 @@ export class Context {
     return this.oneOff(body, options)
   }
 
+  /** As `tx`, for a body that reads a key and then writes it: the one-off ones of this process wait
+   *  for each other, as they would only make each other conflict. */
+  update<T>(key: Buffer, body: (tx: Tx) => MaybePromise<T>): MaybePromise<T> {
+    const open = this.session.transaction
+    if (open !== undefined) return body(open)
+    return this.services.store.turns.run(key, () => this.oneOff(body))
+  }
+
   /** As `tx`, but never in the session's transaction. */
   oneOff<T>(body: (tx: Tx) => MaybePromise<T>, options?: TxOptions): MaybePromise<T> {
     return this.#attempt(body, options?.retry === false ? 0 : RETRIES_MAX)

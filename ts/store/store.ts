@@ -8,6 +8,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import type { NativeDatabase, NativeTransaction } from '../native.js'
 import { type OpenedDatabase, openDatabase, openTransactionCount } from './client.js'
+import { KeyTurns } from './key-turns.js'
 import { makeDirectory } from './make-directory.js'
 import { StoreCode, StoreError, useErrorNames } from './store-error.js'
 import { yieldTurn } from './turn.js'
@@ -36,6 +37,8 @@ export class Store {
   readonly directory: DirectoryLayer
   /** What every directory path starts with: setting `directory.root`, if there is one. */
   readonly rootPath: readonly string[]
+  /** For one-off transactions that read a key and then write it. */
+  readonly turns = new KeyTurns()
   readonly #native: NativeDatabase
   readonly #log: Logger
   #recentVersion = 0n

@@ -4,7 +4,7 @@ import { bytes, command } from '../../server/command.js'
 import { zmapKey } from '../../store/keyspace.js'
 import { andThen } from '../../store/types.js'
 import { addDecimals, decodeDecimal, encodeDecimal, parseDecimal, plainText } from './decimal128.js'
-import { withZmap, ZMAP_ERRORS, ZMAP_WRITE_ERRORS } from './zmap.js'
+import { updateZmap, withZmap, ZMAP_ERRORS, ZMAP_WRITE_ERRORS } from './zmap.js'
 
 export const zsetD128 = command({
   name: 'ZSET.D128',
@@ -37,15 +37,14 @@ export const zincD128 = command({
   reply: ok,
   example: ['ZINC.D128 till 0.10', 'ZINC.D128 till 0.20', 'ZGET.D128 till'],
   run: (ctx, { key, delta }) =>
-    withZmap(ctx, (tx, prefix) => {
-      const at = zmapKey(prefix, key)
+    updateZmap(ctx, key, (tx, at) =>
       // The read always conflicts, whatever SNAPSHOTREAD says: no increment may be lost.
-      return andThen(tx.get(at), stored => {
+      andThen(tx.get(at), stored => {
         // ORDER: a stored value that is no decimal is reported before a delta that is none.
         const before = decodeDecimal(stored)
         tx.set(at, encodeDecimal(addDecimals(before, parseDecimal(delta))))
-      })
-    }),
+      }),
+    ),
 })
 
 export const zgetD128 = command({

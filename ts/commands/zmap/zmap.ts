@@ -1,5 +1,6 @@
 /** What all ZMap commands share: they work on the map of the session's current namespace. */
 import type { Context } from '../../server/context.js'
+import { zmapKey } from '../../store/keyspace.js'
 import type { Tx } from '../../store/tx.js'
 import { andThen, type MaybePromise } from '../../store/types.js'
 
@@ -24,4 +25,17 @@ export function withZmap<T>(
 ): MaybePromise<T> {
   const namespace = ctx.services.namespaces.resolve(ctx.session.namespace)
   return andThen(namespace, ({ zmap }) => ctx.tx(tx => body(tx, zmap)))
+}
+
+/** As `withZmap`, for a body that reads a key of the map and then writes it. */
+export function updateZmap<T>(
+  ctx: Context,
+  key: Buffer,
+  body: (tx: Tx, at: Buffer) => MaybePromise<T>,
+): MaybePromise<T> {
+  const namespace = ctx.services.namespaces.resolve(ctx.session.namespace)
+  return andThen(namespace, ({ zmap }) => {
+    const at = zmapKey(zmap, key)
+    return ctx.update(at, tx => body(tx, at))
+  })
 }
