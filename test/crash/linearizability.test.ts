@@ -21,36 +21,50 @@ const SESSIONS = 8
 /** The server's processes in one history. */
 const LIVES = 3
 
-/** One history on keys of its own, over some kills of the server. */
+/** One history on keys of its own, over some kills of the servers, which share a store. */
 class Round {
   readonly history = new History()
   conflicts = 0
   #name = 0
 
   constructor(
-    readonly server: TestServer,
+    readonly servers: readonly TestServer[],
     readonly random: Random,
     readonly prefix: string,
   ) {}
 
   async run(): Promise<void> {
-    await (await this.#client()).open()
+    await (await this.#client(this.servers[0]!)).open()
     for (let life = 1; life <= LIVES; life++) {
-      const killed = this.history
-        .grows(this.random.between(200, 2_000))
-        .then(() => this.server.kill())
-      await Promise.all([killed, ...Array.from({ length: SESSIONS }, () => this.#session())])
+      const victim = this.random.pick(this.servers)
+      await this.#kill(victim)
       // What is read in the end must not fail.
-      if (life === LIVES) this.server.faults = undefined
-      await this.server.start()
-      // Nothing of an embedded store outlives its process but what is on disk.
-      if (!isOnCluster) this.history.decide()
+      if (life === LIVES) for (const server of this.servers) server.faults = undefined
+      await victim.start()
+      // Of a store with one process nothing outlives it but what is on disk.
+      if (!isOnCluster && this.servers.length === 1) this.history.decide()
     }
+  }
+
+  /** Kills a server in the middle of sessions on all of them. */
+  async #kill(victim: TestServer): Promise<void> {
+    let isOver = false
+    const end = async (): Promise<void> => {
+      await this.history.grows(this.random.between(200, 1_500))
+      await victim.kill()
+      // The others go on.
+      if (this.servers.length > 1) await this.history.grows(this.random.between(50, 500))
+      isOver = true
+    }
+    const sessions = Array.from({ length: SESSIONS }, (_, number) =>
+      this.#session(this.servers[number % this.servers.length]!, () => isOver),
+    )
+    await Promise.all([end(), ...sessions])
   }
 
   /** Reads what is there, and judges. */
   async judge(): Promise<void> {
-    const sum = await (await this.#client()).readAll()
+    const sum = await (await this.#client(this.random.pick(this.servers))).readAll()
     assert.is(sum, 3 * START_BALANCE)
     const { operations } = this.history
     for (const group of GROUPS) {
@@ -64,13 +78,13 @@ class Round {
     assert.ok(lost > 0)
   }
 
-  /** Connects again and again, until the server is gone. */
-  #session(): Promise<void> {
+  /** Connects again and again, until it is over or the server is gone. */
+  #session(server: TestServer, isOver: () => boolean): Promise<void> {
     return untilGone(async () => {
-      for (;;) {
-        const client = await this.#client()
+      while (!isOver()) {
+        const client = await this.#client(server)
         try {
-          await client.run()
+          await client.run(isOver)
         } finally {
           this.conflicts += client.conflicts
         }
@@ -78,9 +92,9 @@ class Round {
     })
   }
 
-  async #client(): Promise<RegisterClient> {
+  async #client(server: TestServer): Promise<RegisterClient> {
     this.#name += 1
-    const client = await this.server.connect(this.#name % 2 === 0 ? 3 : 2)
+    const client = await server.connect(this.#name % 2 === 0 ? 3 : 2)
     return new RegisterClient(client, {
       history: this.history,
       random: new Random(this.random.between(0, 2 ** 31)),
@@ -90,32 +104,37 @@ class Round {
   }
 }
 
-async function runRounds(faultsOf: (seed: number) => Faults | undefined): Promise<void> {
-  const used = seed()
+async function runRounds(
+  servers: readonly TestServer[],
+  { used, faultsOf }: { used: number; faultsOf?: (seed: number) => Faults },
+): Promise<void> {
   const random = new Random(used)
   console.log(`SEED=${used}`)
-  await withTestServer(
-    [],
-    async server => {
-      let conflicts = 0
-      for (let number = 0; number < rounds('histories over kills'); number++) {
-        const round = new Round(server, random, `round ${number}:`)
-        server.faults = faultsOf(used + number)
-        await round.run()
-        await round.judge()
-        conflicts += round.conflicts
-      }
-      assert.ok(conflicts > 0)
-    },
-    faultsOf(used),
-  )
+  let conflicts = 0
+  for (let number = 0; number < rounds('histories over kills'); number++) {
+    const round = new Round(servers, random, `round ${number}:`)
+    for (const server of servers) server.faults = faultsOf?.(used + number)
+    await round.run()
+    await round.judge()
+    conflicts += round.conflicts
+  }
+  assert.ok(conflicts > 0)
 }
 
-test('histories over kills are linearizable', () => runRounds(() => undefined))
+test('histories over kills are linearizable', () =>
+  withTestServer([], server => runRounds([server], { used: seed() })))
+
+test('histories over kills of members that share a store are linearizable', () =>
+  withTestServer([], owner =>
+    withTestServer(owner.storeSettings, follower => runRounds([owner, follower], { used: seed() })),
+  ))
 
 if (!isOnCluster) {
-  test('histories of a troubled store over kills are linearizable', () =>
-    runRounds(used => ({ ...troubled(used), unknownResult: 0.03 })))
+  const faultsOf = (used: number): Faults => ({ ...troubled(used), unknownResult: 0.03 })
+  test('histories of a troubled store over kills are linearizable', () => {
+    const used = seed()
+    return withTestServer([], server => runRounds([server], { used, faultsOf }), faultsOf(used))
+  })
 }
 
 test.run()

@@ -8,8 +8,8 @@ import type { Step } from './linearizability.js'
 import type { Random } from './random.js'
 import { elementsOf, encodeRequest, type Frame, type RespClient, type Word } from './resp-client.js'
 
-const REGISTERS = ['r0', 'r1', 'r2', 'r3']
-const COUNTERS = ['c0', 'c1']
+const REGISTERS = ['r0', 'r1', 'r2']
+const COUNTERS = ['c0', 'c1', 'd0']
 const ACCOUNTS = ['a0', 'a1', 'a2']
 export const START_BALANCE = 1_000
 const PIPELINE_MAX = 8
@@ -75,10 +75,10 @@ export class RegisterClient {
     return steps.reduce((sum, step) => sum + Number('read' in step ? step.value : 0), 0)
   }
 
-  /** Does one thing after the other until the connection ends, by itself once in a while.
+  /** Does one thing after the other until it is over, or, once in a while, leaves in the middle.
    *  @throws Error when the server is gone */
-  async run(): Promise<void> {
-    for (;;) {
+  async run(isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
       if (this.#random.next() < 0.003) return this.#leave()
       await this.#act()
     }
@@ -162,16 +162,18 @@ export class RegisterClient {
     const reads = ({ value }: Frame): Step[] => [
       { read: key, value: value === null ? null : String(value) },
     ]
-    return { words: ['ZGET.I64', this.#key(key)], effects: [], reads }
+    return { words: [`ZGET.${typeOf(key)}`, this.#key(key)], effects: [], reads }
   }
 
   #setNumber(key: string, number: number): Request {
     const value = String(number)
-    return { words: ['ZSET.I64', this.#key(key), value], effects: [{ write: key, value }] }
+    const words = [`ZSET.${typeOf(key)}`, this.#key(key), value]
+    return { words, effects: [{ write: key, value }] }
   }
 
   #add(key: string, by: number): Request {
-    return { words: ['ZINC.I64', this.#key(key), String(by)], effects: [{ add: key, by }] }
+    const words = [`ZINC.${typeOf(key)}`, this.#key(key), String(by)]
+    return { words, effects: [{ add: key, by }] }
   }
 
   #key(key: string): string {
@@ -311,6 +313,11 @@ export class RegisterClient {
   #frame(...words: Word[]): Promise<Frame> {
     return this.#client.frame(...words)
   }
+}
+
+/** Decimals are added by a read and a write, integers blindly. */
+function typeOf(key: string): 'D128' | 'I64' {
+  return key.startsWith('d') ? 'D128' : 'I64'
 }
 
 function stepsOf({ effects, reads }: Request, reply: Frame): readonly Step[] {
