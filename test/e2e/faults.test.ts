@@ -1,12 +1,14 @@
 /** A whole server over a store that fails and answers late. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { queryAll, useJson } from '../support/bucket.js'
 import { seed } from '../support/budget.js'
 import { embeddedOnly } from '../support/cluster.js'
 import { troubled } from '../support/faults.js'
-import { bytesOf, elementsOf, type RespClient } from '../support/resp-client.js'
+import { bytesOf, elementsOf, type Frame, type RespClient } from '../support/resp-client.js'
 import type { TestServer } from '../support/server.js'
 import { withTestServer } from '../support/server-suite.js'
+import { until } from '../support/wait.js'
 
 const tests = suite('faults')
 const test = embeddedOnly(tests, 'a cluster has no fault mode')
@@ -56,6 +58,60 @@ async function appliesWhatItAcknowledges(server: TestServer): Promise<void> {
     const shown = `${key}: ${reply}, SEED=${runSeed}`
     assert.ok(TOLD.has(reply), shown)
     assert.is(present.has(key), TOLD.get(reply) ?? present.has(key), shown)
+  }
+}
+
+test('inserts all documents of a request or none, also with ZMap entries in a transaction', () =>
+  withTestServer([], server => insertsWhole(server), { ...troubled(runSeed), unknownResult: 0.05 }))
+
+const DOCUMENTS = 3
+
+/** Inserts documents that carry a tag, one-off, or with an entry of that name.
+ *  @returns first word of the reply that decides */
+async function insert(client: RespClient, tag: string, isExplicit: boolean): Promise<string> {
+  const documents = Array.from({ length: DOCUMENTS }, (_, n) => JSON.stringify({ tag, n }))
+  const words = ['BUCKET.INSERT', 'whole', 'DOCS', ...documents]
+  if (!isExplicit) return firstWord(await client.frame(...words))
+  await client.call('BEGIN')
+  await client.call('ZSET', tag, 'v')
+  const inserted = firstWord(await client.frame(...words))
+  if (inserted === 'OK') return firstWord(await client.frame('COMMIT'))
+  await client.call('ROLLBACK')
+  return inserted
+}
+
+function firstWord({ type, value }: Frame): string {
+  return type === '-' ? String(value).split(' ')[0]! : 'OK'
+}
+
+async function insertsWhole(server: TestServer): Promise<void> {
+  const clients = await Promise.all(Array.from({ length: 4 }, () => server.connect()))
+  await until('the bucket is made', async () => {
+    const reply = await clients[0]!.frame('BUCKET.CREATE', 'whole')
+    return reply.type === '+' || firstWord(reply) === 'BUCKETALREADYEXISTS'
+  })
+  const replies = new Map<string, string>()
+  await Promise.all(
+    clients.map(async (client, number) => {
+      await useJson(client)
+      for (let round = 0; round < 15; round++) {
+        const tag = `${number % 2 === 0 ? 'explicit' : 'one-off'}.${number}.${round}`
+        replies.set(tag, await insert(client, tag, number % 2 === 0))
+      }
+    }),
+  )
+  server.faults = undefined
+  await server.restart()
+  const client = await useJson(await server.connect())
+  const found = await queryAll(client, 'whole', '{}', 'LIMIT', '9999')
+  for (const [tag, reply] of replies) {
+    const shown = `${tag}: ${reply}, SEED=${runSeed}`
+    assert.ok(TOLD.has(reply), shown)
+    const count = found.filter(document => document.tag === tag).length
+    assert.ok(count === 0 || count === DOCUMENTS, shown)
+    assert.is(count > 0, TOLD.get(reply) ?? count > 0, shown)
+    const entry = await client.call('ZGET', tag)
+    assert.is(entry, tag.startsWith('explicit') && count > 0 ? 'v' : null, shown)
   }
 }
 
