@@ -33,7 +33,7 @@ const ROUNDS = {
   'small histories': { short: 5_000, long: 300_000 },
   'recorded histories': { short: 200, long: 10_000 },
   'clients that leave': { short: 160, long: 20_000 },
-  'histories over kills': { short: 3, long: 150 },
+  'histories over kills': { short: 3, long: 60 },
   'kill during transactions': { short: 6, long: 300 },
   'kill during Redis writes': { short: 5, long: 200 },
   'kill during the start': { short: 5, long: 100 },

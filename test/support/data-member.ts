@@ -1,4 +1,5 @@
 /** The parts of a member below its commands, over a real store and real segment files. */
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -134,7 +135,8 @@ async function openIn(directory: string, options: OpenOptions): Promise<DataMemb
 /** Makes a bucket on BUCKET shard 0 and opens it. */
 export async function makeBucket(member: DataMember, name = 'b'): Promise<Bucket> {
   const { store, namespace, registry } = member
-  await store.transact(tx => createBucket(tx, namespace, { name, shards: [0], registry }))
+  const bucket = { name, uuid: randomUUID(), shards: [0], registry }
+  await store.transact(tx => createBucket(tx, namespace, bucket))
   return store.transact(tx => openBucket(tx, namespace, name))
 }
 

@@ -4,7 +4,7 @@
  * registered once in the cluster, so that the owner of any body can be found.
  */
 
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { RespError } from '../error.js'
 import { bucketDataPrefix, bucketMetadataKey, bucketMetadataRange } from '../store/keyspace.js'
 import { unpack } from '../store/packed-range.js'
@@ -43,21 +43,25 @@ export interface BucketNamespace {
   readonly prefix: Buffer
 }
 
-/** Makes a bucket. @param registry  content prefix of the cluster's `prefixes` directory
+/** Makes a bucket; with the same uuid it may be done again.
+ *  @param registry  content prefix of the cluster's `prefixes` directory
  *  @throws RespError BUCKETALREADYEXISTS, also while one of that name is being removed */
 export async function createBucket(
   tx: Tx,
   namespace: BucketNamespace,
-  options: { name: string; shards: readonly number[]; registry: Buffer },
+  options: { name: string; uuid: string; shards: readonly number[]; registry: Buffer },
 ): Promise<void> {
-  const { name, shards, registry } = options
+  const { name, uuid, shards, registry } = options
   const key = bucketMetadataKey(namespace.prefix, Buffer.from(name))
-  if ((await tx.get(key)) !== undefined) {
+  const existing = await tx.get(key)
+  if (existing !== undefined) {
+    // Its own uuid: an earlier attempt was applied although its commit failed.
+    if ((JSON.parse(existing.toString('utf8')) as BucketRecord).uuid === uuid) return
     throw new RespError('BUCKETALREADYEXISTS', `Bucket already exists: ${name}`)
   }
   const prefix = await registerPrefix(tx, registry, key)
   const record: BucketRecord = {
-    uuid: randomUUID(),
+    uuid,
     prefix: prefix.toString('hex'),
     shards,
     version: 0,

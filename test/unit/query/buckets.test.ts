@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createBucket, listBuckets } from '../../../ts/query/buckets.js'
+import { createBucket, listBuckets, openBucket } from '../../../ts/query/buckets.js'
 import { prefixRange } from '../../../ts/store/keyspace.js'
 import { unpack } from '../../../ts/store/packed-range.js'
 import { type DataMember, errorOf, makeBucket, openDataMember } from '../../support/data-member.js'
@@ -23,7 +24,9 @@ test('lists more buckets than one batch holds', async () => {
   const { store, namespace, registry } = member
   const names = Array.from({ length: 1500 }, (_, i) => `bucket-${String(i).padStart(5, '0')}`)
   await store.transact(async tx => {
-    for (const name of names) await createBucket(tx, namespace, { name, shards: [0], registry })
+    for (const name of names) {
+      await createBucket(tx, namespace, { name, uuid: name, shards: [0], registry })
+    }
   })
   assert.equal(await list(), names)
 })
@@ -35,11 +38,21 @@ test('refuses a name that is taken', async () => {
   assert.is(uuid.length, 36)
 })
 
+test('makes a bucket once, however often one attempt is repeated', async () => {
+  const { store, namespace, registry } = member
+  const bucket = { name: 'again', uuid: 'its own', shards: [0], registry }
+  const make = () => store.transact(tx => createBucket(tx, namespace, bucket))
+  await make()
+  const { prefix } = await store.transact(tx => openBucket(tx, namespace, 'again'))
+  await make()
+  assert.equal((await store.transact(tx => openBucket(tx, namespace, 'again'))).prefix, prefix)
+})
+
 test('of two transactions that create one bucket at most one commits', async () => {
   const { store, namespace, registry } = member
   const transactions = [store.begin(), store.begin()]
   for (const tx of transactions) {
-    await createBucket(tx, namespace, { name: 'b', shards: [0], registry })
+    await createBucket(tx, namespace, { name: 'b', uuid: randomUUID(), shards: [0], registry })
   }
   const errors = await Promise.all(transactions.map(tx => errorOf(() => tx.commit())))
   assert.is(errors.filter(error => error === 'no error').length, 1)

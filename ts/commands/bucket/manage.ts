@@ -1,5 +1,6 @@
 /** BUCKET.CREATE and BUCKET.LIST: buckets themselves. Each runs in a transaction of its own. */
 
+import { randomUUID } from 'node:crypto'
 import { err, RespError } from '../../error.js'
 import { createBucket, listBuckets } from '../../query/buckets.js'
 import { array, bulk, ok } from '../../resp/reply.js'
@@ -53,9 +54,8 @@ export const bucketCreate = command({
     const shards = documents.placeBucket(requested, createdCount)
     const namespace = await namespaces.resolve(ctx.session.namespace)
     try {
-      await store.transact(tx => {
-        return createBucket(tx, namespace, { name, shards, registry: prefixRegistry })
-      })
+      const bucket = { name, uuid: randomUUID(), shards, registry: prefixRegistry }
+      await store.transact(tx => createBucket(tx, namespace, bucket), { idempotent: true })
       createdCount++
     } catch (error) {
       const exists = error instanceof RespError && error.prefix === 'BUCKETALREADYEXISTS'
