@@ -17,25 +17,17 @@ export const ZMAP_WRITE_ERRORS = [
 
 /**
  * Runs `body` in the session's transaction, or one of its own, with the key prefix of the map.
+ * @param updates the key of the map that the body reads and then writes, if it does
  * @throws RespError NOSUCHNAMESPACE, NAMESPACEBEINGREMOVED
  */
 export function withZmap<T>(
   ctx: Context,
   body: (tx: Tx, prefix: Buffer) => MaybePromise<T>,
-): MaybePromise<T> {
-  const namespace = ctx.services.namespaces.resolve(ctx.session.namespace)
-  return andThen(namespace, ({ zmap }) => ctx.tx(tx => body(tx, zmap)))
-}
-
-/** As `withZmap`, for a body that reads a key of the map and then writes it. */
-export function updateZmap<T>(
-  ctx: Context,
-  key: Buffer,
-  body: (tx: Tx, at: Buffer) => MaybePromise<T>,
+  updates?: Buffer,
 ): MaybePromise<T> {
   const namespace = ctx.services.namespaces.resolve(ctx.session.namespace)
   return andThen(namespace, ({ zmap }) => {
-    const at = zmapKey(zmap, key)
-    return ctx.update(at, tx => body(tx, at))
+    const options = updates && { turnAt: zmapKey(zmap, updates) }
+    return ctx.tx(tx => body(tx, zmap), options)
   })
 }
