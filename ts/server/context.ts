@@ -67,6 +67,9 @@ export interface TxOptions {
   /** May the body run again after a conflict? True unless it has effects outside the
    *  transaction. */
   readonly retry?: boolean
+  /** The database key that the body reads and then writes. One-off transactions of this process
+   *  wait for each other there: together they would only make each other conflict. */
+  readonly turnAt?: Buffer
 }
 
 /** One for each connection; commands of a connection run one after the other. */
@@ -94,15 +97,9 @@ export class Context {
   tx<T>(body: (tx: Tx) => MaybePromise<T>, options?: TxOptions): MaybePromise<T> {
     const open = this.session.transaction ?? this.#shared
     if (open !== undefined) return body(open)
-    return this.oneOff(body, options)
-  }
-
-  /** As `tx`, for a body that reads a key and then writes it: the one-off ones of this process wait
-   *  for each other, as they would only make each other conflict. */
-  update<T>(key: Buffer, body: (tx: Tx) => MaybePromise<T>): MaybePromise<T> {
-    const open = this.session.transaction
-    if (open !== undefined) return body(open)
-    return this.services.store.turns.run(key, () => this.oneOff(body))
+    const turnAt = options?.turnAt
+    if (turnAt === undefined) return this.oneOff(body, options)
+    return this.services.store.turns.run(turnAt, () => this.oneOff(body, options))
   }
 
   /** As `tx`, but never in the session's transaction. */

@@ -7,7 +7,7 @@
  * transactions; no reply of a run leaves before all of it is durable. A run that fails before
  * anything was committed is done again, request by request, so that each gets its own answer.
  */
-import { RespError } from '../error.js'
+import { clientError } from '../error.js'
 import type { Command } from './command.js'
 import type { Context } from './context.js'
 
@@ -52,7 +52,7 @@ export class WriteRun {
       return await ctx.oneOff(tx => ctx.sharing(tx, () => runAll(ctx, this.#writes)))
     } catch (error) {
       // What is no RespError is a bug: it may have come at any point.
-      const isUnknown = !(error instanceof RespError) || error.mayBeApplied
+      const isUnknown = clientError(error)?.mayBeApplied ?? true
       if (isUnknown) return this.#writes.map(({ command }) => ({ command, error }))
     }
     const outcomes: WriteOutcome[] = []

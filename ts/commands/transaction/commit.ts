@@ -29,7 +29,16 @@ export const commit = command({
     optional({ ...text('what'), syntax: 'committed-version|versionstamp' }),
   ],
   port: 'client',
-  errors: ['TRANSACTION', 'NOT_COMMITTED', 'COMMIT_UNKNOWN_RESULT', 'NO_COMMIT_VERSION'],
+  errors: [
+    'TRANSACTION',
+    'NOT_COMMITTED',
+    'COMMIT_UNKNOWN_RESULT',
+    'TRANSACTIONOLD',
+    'TRANSACTION_TOO_LARGE',
+    'KEY_TOO_LARGE',
+    'VALUE_TOO_LARGE',
+    'NO_COMMIT_VERSION',
+  ],
   reply: oneOf(ok, integer, bulk),
   example: [
     'BEGIN',

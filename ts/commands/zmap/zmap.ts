@@ -17,31 +17,21 @@ export const ZMAP_WRITE_ERRORS = [
 
 /**
  * Runs `body` in the session's transaction, or one of its own, with the key prefix of the map.
+ * @param updates the key of the map that the body reads and then writes, if it does
  * @throws RespError NOSUCHNAMESPACE, NAMESPACEBEINGREMOVED
  */
 export function withZmap<T>(
   ctx: Context,
   body: (tx: Tx, prefix: Buffer) => MaybePromise<T>,
+  updates?: Buffer,
 ): MaybePromise<T> {
   const namespace = ctx.services.namespaces.resolve(ctx.session.namespace)
   const isWrite = ctx.session.command?.isWrite
-  return andThen(namespace, found =>
-    ctx.tx(tx => {
+  return andThen(namespace, found => {
+    const options = updates && { turnAt: zmapKey(found.zmap, updates) }
+    return ctx.tx(tx => {
       if (isWrite) tx.guardCommit(found)
       return body(tx, found.zmap)
-    }),
-  )
-}
-
-/** As `withZmap`, for a body that reads a key of the map and then writes it. */
-export function updateZmap<T>(
-  ctx: Context,
-  key: Buffer,
-  body: (tx: Tx, at: Buffer) => MaybePromise<T>,
-): MaybePromise<T> {
-  const namespace = ctx.services.namespaces.resolve(ctx.session.namespace)
-  return andThen(namespace, ({ zmap }) => {
-    const at = zmapKey(zmap, key)
-    return ctx.update(at, tx => body(tx, at))
+    }, options)
   })
 }
