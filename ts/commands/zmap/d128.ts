@@ -4,6 +4,7 @@ import { bytes, command } from '../../server/command.js'
 import { zmapKey } from '../../store/keyspace.js'
 import { andThen } from '../../store/types.js'
 import { addDecimals, decodeDecimal, encodeDecimal, parseDecimal, plainText } from './decimal128.js'
+import { replaceValue } from './increment.js'
 import { withZmap, ZMAP_ERRORS, ZMAP_WRITE_ERRORS } from './zmap.js'
 
 export const zsetD128 = command({
@@ -37,14 +38,10 @@ export const zincD128 = command({
   reply: ok,
   example: ['ZINC.D128 till 0.10', 'ZINC.D128 till 0.20', 'ZGET.D128 till'],
   run: (ctx, { key, delta }) =>
-    withZmap(ctx, (tx, prefix) => {
-      const at = zmapKey(prefix, key)
-      // The read always conflicts, whatever SNAPSHOTREAD says: no increment may be lost.
-      return andThen(tx.get(at), stored => {
-        // ORDER: a stored value that is no decimal is reported before a delta that is none.
-        const before = decodeDecimal(stored)
-        tx.set(at, encodeDecimal(addDecimals(before, parseDecimal(delta))))
-      })
+    replaceValue(ctx, key, stored => {
+      // ORDER: a stored value that is no decimal is reported before a delta that is none.
+      const before = decodeDecimal(stored)
+      return encodeDecimal(addDecimals(before, parseDecimal(delta)))
     }),
 })
 

@@ -4,6 +4,7 @@ import { double as doubleReply, nullable, ok } from '../../resp/reply.js'
 import { bytes, command, double } from '../../server/command.js'
 import { zmapKey } from '../../store/keyspace.js'
 import { andThen } from '../../store/types.js'
+import { replaceValue } from './increment.js'
 import { withZmap, ZMAP_ERRORS, ZMAP_WRITE_ERRORS } from './zmap.js'
 
 const F64_BYTES = 8
@@ -65,11 +66,7 @@ export const zincF64 = command({
     if (!Number.isFinite(delta)) {
       throw err('Invalid delta: value must be a finite IEEE-754 double')
     }
-    return withZmap(ctx, (tx, prefix) => {
-      const at = zmapKey(prefix, key)
-      // The read always conflicts, whatever SNAPSHOTREAD says: no increment may be lost.
-      return andThen(tx.get(at), stored => tx.set(at, sum(stored, delta)))
-    })
+    return replaceValue(ctx, key, stored => sum(stored, delta))
   },
 })
 
