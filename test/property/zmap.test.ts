@@ -21,7 +21,7 @@ const onEmbedded = embeddedOnly(tests, 'a cluster has no fault mode')
 
 const SESSIONS = 4
 const COMMANDS_OF_A_MAP = 300
-/** Longer than a run of writes need not be: the bounds of runs have tests of their own. */
+/** Requests that are sent at once: their writes share transactions. */
 const PIPELINE_MAX = 20
 const CONFLICT = error(
   'NOT_COMMITTED Transaction not committed due to conflict with another transaction',

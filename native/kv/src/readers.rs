@@ -8,10 +8,14 @@ use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 
 use crate::error::{Error, Result, code};
 use crate::keys::VERSION_WINDOW;
-use crate::tree::{ReadTxn, Tree};
+use crate::tree::{MAX_READERS, ReadTxn, Tree};
 
 /// How long a lent reader lives.
 const MAX_AGE: Duration = Duration::from_micros(VERSION_WINDOW.unsigned_abs());
+
+/// Readers that are lent at a time. The rest is for the applier and its history: without one of
+/// its own it could not go on, and that would be the end of the store.
+const LENT_MAX: usize = MAX_READERS as usize - 192;
 
 #[derive(Default)]
 struct Slot {
@@ -61,13 +65,15 @@ pub(crate) struct Readers {
 impl Readers {
     /// Lends a reader of the tree's state `generation`, which the caller keeps from changing
     /// meanwhile.
+    ///
+    /// # Errors
+    /// 1037 when all are lent.
     pub(crate) fn lend(&self, tree: &Tree, generation: u64) -> Result<Arc<Reader>> {
         let free = self.free.lock().pop();
-        let reader = free.unwrap_or_else(|| {
-            let reader = Arc::new(Reader(Mutex::new(Slot::default())));
-            self.all.lock().push(Arc::clone(&reader));
-            reader
-        });
+        let reader = match free {
+            Some(reader) => reader,
+            None => self.another()?,
+        };
         let mut slot = reader.0.lock();
         if slot.txn.is_none() || slot.generation != generation {
             slot.txn = None;
@@ -83,6 +89,16 @@ impl Readers {
         }
         slot.lent = Some(Instant::now());
         drop(slot);
+        Ok(reader)
+    }
+
+    fn another(&self) -> Result<Arc<Reader>> {
+        let mut all = self.all.lock();
+        if all.len() >= LENT_MAX {
+            return Err(Error::new(code::PROCESS_BEHIND));
+        }
+        let reader = Arc::new(Reader(Mutex::new(Slot::default())));
+        all.push(Arc::clone(&reader));
         Ok(reader)
     }
 

@@ -18,7 +18,7 @@ use kronotop_kv::error::code;
 use kronotop_kv::{MutationType, Options, Store, Transaction, VERSION_WINDOW};
 use kronotop_powerloss::Random;
 use kronotop_segment::faulty::FaultyIo;
-use support::{commit, open, range, small};
+use support::{commit, open, range, read, small, write};
 
 /// Runs `body` in a transaction until it commits.
 fn run(store: &Store, mut body: impl FnMut(&mut Transaction)) {
@@ -170,4 +170,28 @@ fn conflicts_are_known_for_as_long_as_memory_allows() {
     assert_eq!(commit_after_many(small()), Ok(()));
     let forgetful = Options { conflict_bytes: 8 << 10, ..small() };
     assert_eq!(commit_after_many(forgetful), Err(code::TRANSACTION_TOO_OLD));
+}
+
+#[test]
+fn readers_beyond_the_bound_are_refused_and_the_store_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), small());
+    write(&store, b"a", b"first");
+    let mut held = Vec::new();
+    // More than the tree has room for.
+    for _ in 0..8_300 {
+        let mut tx = store.transaction();
+        match tx.get(b"a", true) {
+            Ok(_) => held.push(tx),
+            Err(error) => assert_eq!(error.code, code::PROCESS_BEHIND),
+        }
+    }
+    // Several overlays move to the tree meanwhile.
+    for round in 0..50_u8 {
+        write(&store, &[round], &[round; 1000]);
+        thread::sleep(Duration::from_millis(2));
+    }
+    drop(held);
+    assert_eq!(read(&store, b"a").as_deref(), Some(&b"first"[..]));
+    store.close().unwrap();
 }

@@ -2,10 +2,9 @@
 import { bulk, nullable, ok } from '../../resp/reply.js'
 import { bytes, command } from '../../server/command.js'
 import { zmapKey } from '../../store/keyspace.js'
-import type { Tx } from '../../store/tx.js'
-import { andThen, type MaybePromise } from '../../store/types.js'
+import { andThen } from '../../store/types.js'
 import { addDecimals, decodeDecimal, encodeDecimal, parseDecimal, plainText } from './decimal128.js'
-import { withZmap, ZMAP_ERRORS, ZMAP_WRITE_ERRORS } from './zmap.js'
+import { replaceValue, withZmap, ZMAP_ERRORS, ZMAP_WRITE_ERRORS } from './zmap.js'
 
 export const zsetD128 = command({
   name: 'ZSET.D128',
@@ -45,18 +44,12 @@ export const zincD128 = command({
     'It reads, so transactions that add to one key conflict. Sums are exact, or refused ' +
       'like too long a number.',
   ],
-  run: (ctx, { key, delta }) => {
-    const add = (tx: Tx, prefix: Buffer): MaybePromise<void> => {
-      const at = zmapKey(prefix, key)
-      // The read always conflicts, whatever SNAPSHOTREAD says: no increment may be lost.
-      return andThen(tx.get(at), stored => {
-        // ORDER: a stored value that is no decimal is reported before a delta that is none.
-        const before = decodeDecimal(stored)
-        tx.set(at, encodeDecimal(addDecimals(before, parseDecimal(delta))))
-      })
-    }
-    return withZmap(ctx, add, key)
-  },
+  run: (ctx, { key, delta }) =>
+    replaceValue(ctx, key, stored => {
+      // ORDER: a stored value that is no decimal is reported before a delta that is none.
+      const before = decodeDecimal(stored)
+      return encodeDecimal(addDecimals(before, parseDecimal(delta)))
+    }),
 })
 
 export const zgetD128 = command({

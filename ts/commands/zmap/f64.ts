@@ -3,9 +3,8 @@ import { err } from '../../error.js'
 import { double as doubleReply, nullable, ok } from '../../resp/reply.js'
 import { bytes, command, double } from '../../server/command.js'
 import { zmapKey } from '../../store/keyspace.js'
-import type { Tx } from '../../store/tx.js'
-import { andThen, type MaybePromise } from '../../store/types.js'
-import { withZmap, ZMAP_ERRORS, ZMAP_WRITE_ERRORS } from './zmap.js'
+import { andThen } from '../../store/types.js'
+import { replaceValue, withZmap, ZMAP_ERRORS, ZMAP_WRITE_ERRORS } from './zmap.js'
 
 const F64_BYTES = 8
 
@@ -73,12 +72,7 @@ export const zincF64 = command({
     if (!Number.isFinite(delta)) {
       throw err('Invalid delta: value must be a finite IEEE-754 double')
     }
-    // The read always conflicts, whatever SNAPSHOTREAD says: no increment may be lost.
-    const add = (tx: Tx, prefix: Buffer): MaybePromise<void> => {
-      const at = zmapKey(prefix, key)
-      return andThen(tx.get(at), stored => tx.set(at, sum(stored, delta)))
-    }
-    return withZmap(ctx, add, key)
+    return replaceValue(ctx, key, stored => sum(stored, delta))
   },
 })
 

@@ -35,3 +35,20 @@ export function withZmap<T>(
     }, options)
   })
 }
+
+/**
+ * Sets a key to what `next` makes of its value. The read always conflicts, whatever SNAPSHOTREAD
+ * says: no change may be lost.
+ * @throws RespError of `next`; nothing has changed then
+ */
+export function replaceValue(
+  ctx: Context,
+  key: Buffer,
+  next: (stored: Buffer | undefined) => Buffer,
+): MaybePromise<void> {
+  const replace = (tx: Tx, prefix: Buffer): MaybePromise<void> => {
+    const at = zmapKey(prefix, key)
+    return andThen(tx.get(at), stored => tx.set(at, next(stored)))
+  }
+  return withZmap(ctx, replace, key)
+}

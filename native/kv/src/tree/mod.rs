@@ -49,7 +49,8 @@ const FORMAT_VERSION: u32 = 1;
 const META_SIZE: usize = 32;
 const _: () = assert!(4 + 4 + 8 + 8 + 8 == META_SIZE);
 
-const MAX_READERS: u32 = 8192;
+/// Read transactions at a time.
+pub(crate) const MAX_READERS: u32 = 8192;
 
 /// A read transaction that may move between threads.
 pub(crate) type ReadTxn = RoTxn<'static, WithoutTls>;
