@@ -29,7 +29,10 @@ export const commit = command({
     optional({ ...text('what'), syntax: 'committed-version|versionstamp' }),
   ],
   port: 'client',
-  errors: ['TRANSACTION', 'NOT_COMMITTED', 'COMMIT_UNKNOWN_RESULT', 'NO_COMMIT_VERSION'],
+  errors: [
+    ...['TRANSACTION', 'NOT_COMMITTED', 'COMMIT_UNKNOWN_RESULT', 'NO_COMMIT_VERSION'],
+    ...['NOSUCHNAMESPACE', 'NAMESPACEBEINGREMOVED'],
+  ],
   reply: oneOf(ok, integer, bulk),
   run: async ({ session }, { keyword, what }) => {
     // ORDER: a mistake in the arguments leaves the transaction open.
