@@ -26,7 +26,7 @@ import type { Store } from '../store.js'
 import type { Admission, Tx } from '../tx.js'
 import type { Watch } from '../types.js'
 import { removalUnseen } from './errors.js'
-import { markNumber } from './mark.js'
+import { markNumber, packNumber } from './mark.js'
 
 const FOLLOW_RETRY_MS = 1000
 const LOOK_PERIOD_MS = 5000
@@ -162,7 +162,7 @@ export class Changes {
 
   async #last(tx: Tx): Promise<bigint> {
     const number = await tx.get(namespaceChangesKey(this.#parts.root))
-    return number === undefined ? 0n : number.readBigInt64LE()
+    return number === undefined ? 0n : markNumber(number)
   }
 
   /** The last change that all members that are alive have seen; adds no read conflicts. */
@@ -196,7 +196,7 @@ export class Changes {
     const range = await tx.getRangeAll(begin, end, { snapshot: true })
     return [...unpack(range)].map(({ key, value }) => ({
       memberId: key.toString('latin1', begin.length),
-      number: value.readBigInt64LE(),
+      number: markNumber(value),
     }))
   }
 
@@ -277,10 +277,4 @@ export class Changes {
       if (markNumber(value) <= seen) tx.clear(key)
     }
   }
-}
-
-function packNumber(number: bigint): Buffer {
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeBigInt64LE(number)
-  return bytes
 }
