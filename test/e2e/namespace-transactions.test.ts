@@ -52,6 +52,19 @@ test('transactions do not conflict with changes of namespaces', async () => {
   assert.is(await client.call('COMMIT'), 'OK')
 })
 
+test('a namespace that was moved away and back is the same for a transaction', async () => {
+  const [client, other] = [await server.connect(), await server.connect()]
+  await other.call('NAMESPACE', 'CREATE', 'home.a')
+  await client.call('NAMESPACE', 'USE', 'home.a')
+  await client.call('BEGIN')
+  await client.call('ZGET', 'k')
+  await client.call('ZSET', 'k', 'v')
+  await other.call('NAMESPACE', 'MOVE', 'home', 'away')
+  await other.call('NAMESPACE', 'MOVE', 'away', 'home')
+  assert.is(await client.call('COMMIT'), 'OK')
+  assert.is(await client.call('ZGET', 'k'), 'v')
+})
+
 test('a namespace that is made inside of a transaction can be used in it', async () => {
   const [client, other] = [await server.connect(), await server.connect()]
   await client.call('BEGIN')

@@ -62,7 +62,14 @@ for (const [what, key, hex] of FROZEN) {
 }
 
 test('freezes the values of stored tags', () => {
-  assert.equal(keyspace.NamespaceField, { uuid: 1, removed: 2, version: 3, name: 4, parent: 5 })
+  assert.equal(keyspace.NamespaceField, {
+    uuid: 1,
+    removed: 2,
+    version: 3,
+    name: 4,
+    parent: 5,
+    moved: 6,
+  })
   assert.equal(keyspace.VolumeField, { id: 1, status: 2 })
   assert.equal(keyspace.Accounting, { cardinality: 1, usedBytes: 2 })
 })

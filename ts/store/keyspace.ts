@@ -4,7 +4,7 @@
  *   directories    ['kronotop', cluster, area …]; the directory layer gives each a short prefix
  *   area namespaces A 01                             number of the last change, i64le
  *                  A 02 member(40)                       the last change that it has seen, i64le
- *                  A 03 path                             tombstone of a moved namespace -> `Mark`
+ *                  A 03 path                             tombstone: number of the move, i64le
  *   namespace N    N 01 field                            metadata (`NamespaceField`)
  *                  N 02 key                              ZMap entry -> value
  *                  N 03 name                             bucket -> its metadata
@@ -71,7 +71,8 @@ const NamespaceTag = { metadata: 0x01, zmap: 0x02, buckets: 0x03, bucketData: 0x
 export const NamespaceField = {
   /** 16 random bytes, made with the namespace. */
   uuid: 0x01,
-  /** Present once the namespace is logically removed: a `Mark`. */
+  /** Present once the namespace is logically removed: number of that change, i64le, and token of
+   *  the command, 16 bytes. */
   removed: 0x02,
   /** i64le, counts removals. */
   version: 0x03,
@@ -79,6 +80,8 @@ export const NamespaceField = {
   name: 0x04,
   /** Prefix of its parent; of the area, at the top level. */
   parent: 0x05,
+  /** Token of the command that moved it last, 16 bytes. */
+  moved: 0x06,
 } as const
 export type NamespaceField = (typeof NamespaceField)[keyof typeof NamespaceField]
 

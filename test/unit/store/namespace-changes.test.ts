@@ -166,6 +166,31 @@ test('a member that closes is not waited for', async () => {
   assert.is(await errorOf(() => one.purge('a')), 'no error')
 })
 
+test('the record of a dead member goes, and comes back with it', async () => {
+  let isAlive = false
+  const judge = await opened.join(() => isAlive)
+  const range = namespacesSeenRange(await area())
+  try {
+    await one.create('a')
+    const tx = writing(await other.resolve('a'))
+    const admission = await (await other.resolve('a')).admit()
+    // The other two are held, so they do not record again at once.
+    const held = await (await one.resolve('a')).admit()
+    await judge.create('x')
+    await judge.remove('x')
+    assert.is(await countIn(range), 1)
+    isAlive = true
+    admission.leave()
+    held.leave()
+    await until('all have recorded again', async () => (await countIn(range)) === 3)
+    assert.is(await errorOf(() => tx.commit()), 'no error')
+    await judge.remove('a')
+    assert.is(await errorOf(() => judge.purge('a')), 'no error')
+  } finally {
+    await judge.close()
+  }
+})
+
 test('a path that was moved away is free once all members that are alive know it', async () => {
   let isAlive = true
   const judge = await opened.join(() => isAlive)

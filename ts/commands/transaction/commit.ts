@@ -38,6 +38,8 @@ export const commit = command({
     'KEY_TOO_LARGE',
     'VALUE_TOO_LARGE',
     'NO_COMMIT_VERSION',
+    'NOSUCHNAMESPACE',
+    'NAMESPACEBEINGREMOVED',
   ],
   reply: oneOf(ok, integer, bulk),
   example: [

@@ -26,9 +26,10 @@ import type { Store } from '../store.js'
 import type { Admission, Tx } from '../tx.js'
 import type { Watch } from '../types.js'
 import { removalUnseen } from './errors.js'
-import { markNumber } from './mark.js'
+import { markNumber, packNumber } from './mark.js'
 
 const FOLLOW_RETRY_MS = 1000
+const LOOK_PERIOD_MS = 5000
 const BARRIER_ATTEMPTS = 20
 const BARRIER_PAUSE_MS = 250
 const SWEPT_AT_ONCE = 1000
@@ -82,6 +83,8 @@ export class Changes {
   /** The observation that runs, or ran last; never rejects. */
   #observing: Promise<void> = Promise.resolve()
   #watch: Watch | undefined
+  /** Finds out when this member was taken for dead meanwhile, which nothing tells it. */
+  #looking: NodeJS.Timeout | undefined
   readonly #closed = new AbortController()
 
   private constructor(parts: ChangesParts) {
@@ -97,6 +100,8 @@ export class Changes {
       return number
     }, ALWAYS)
     void changes.#follow()
+    changes.#looking = setInterval(() => void changes.catchUp(), LOOK_PERIOD_MS)
+    changes.#looking.unref()
     return changes
   }
 
@@ -144,6 +149,7 @@ export class Changes {
   /** Lets commits end, stops following, and is no member any more that others wait for. */
   async close(): Promise<void> {
     this.#closed.abort()
+    clearInterval(this.#looking)
     this.#watch?.cancel()
     await this.#observing
     await this.#nextPeriod()
@@ -156,22 +162,42 @@ export class Changes {
 
   async #last(tx: Tx): Promise<bigint> {
     const number = await tx.get(namespaceChangesKey(this.#parts.root))
-    return number === undefined ? 0n : number.readBigInt64LE()
+    return number === undefined ? 0n : markNumber(number)
   }
 
   /** The last change that all members that are alive have seen; adds no read conflicts. */
   async #seenByAll(tx: Tx): Promise<bigint> {
-    const { members, root } = this.#parts
-    const { begin, end } = namespacesSeenRange(root)
-    const range = await tx.getRangeAll(begin, end, { snapshot: true })
     let least: bigint | undefined
-    for (const { key, value } of unpack(range)) {
-      const memberId = key.toString('latin1', begin.length)
-      if (memberId !== members.memberId && !members.isAlive(memberId)) continue
-      const number = value.readBigInt64LE()
+    for (const { memberId, number } of await this.#records(tx)) {
+      if (!this.#isAlive(memberId)) continue
       if (least === undefined || number < least) least = number
     }
     return least ?? this.#seen
+  }
+
+  async #sweepDead(tx: Tx): Promise<void> {
+    for (const { memberId } of await this.#records(tx)) {
+      if (this.#isAlive(memberId)) continue
+      const key = namespacesSeenKey(this.#parts.root, memberId)
+      // It may have come back and recorded anew: then this transaction fails.
+      tx.addReadConflictKey(key)
+      tx.clear(key)
+    }
+  }
+
+  #isAlive(memberId: string): boolean {
+    const { members } = this.#parts
+    return memberId === members.memberId || members.isAlive(memberId)
+  }
+
+  /** What the members have seen; adds no read conflicts. */
+  async #records(tx: Tx): Promise<{ memberId: string; number: bigint }[]> {
+    const { begin, end } = namespacesSeenRange(this.#parts.root)
+    const range = await tx.getRangeAll(begin, end, { snapshot: true })
+    return [...unpack(range)].map(({ key, value }) => ({
+      memberId: key.toString('latin1', begin.length),
+      number: markNumber(value),
+    }))
   }
 
   async #follow(): Promise<void> {
@@ -220,8 +246,11 @@ export class Changes {
 
   async #takeNote(): Promise<void> {
     const { store } = this.#parts
-    const number = await store.transact(tx => this.#last(tx))
-    if (number <= this.#seen) return
+    const [number, recorded] = await store.transact(async tx => {
+      return [await this.#last(tx), await tx.get(this.#seenKey)] as const
+    })
+    // Where its record is gone, the others have ceased to wait for this member.
+    if (number <= this.#seen && recorded !== undefined) return
     await this.#nextPeriod()
     await store.transact(tx => tx.set(this.#seenKey, packNumber(number)), ALWAYS)
     this.#seen = number
@@ -235,9 +264,11 @@ export class Changes {
     await ended.drain()
   }
 
-  /** Deletes tombstones that all members have seen. ORDER: in a transaction behind that which
-   *  records: the last of several members to record then sees what all of them did. */
+  /** Deletes records of members that are dead, and tombstones that all others have seen.
+   *  ORDER: in a transaction behind that which records: the last of several members to record
+   *  then sees what all of them did. */
   async #sweep(tx: Tx): Promise<void> {
+    await this.#sweepDead(tx)
     const { begin, end } = tombstonesRange(this.#parts.root)
     const tombstones = await tx.getRangeAll(begin, end, { limit: SWEPT_AT_ONCE })
     if (tombstones.count === 0) return
@@ -246,10 +277,4 @@ export class Changes {
       if (markNumber(value) <= seen) tx.clear(key)
     }
   }
-}
-
-function packNumber(number: bigint): Buffer {
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeBigInt64LE(number)
-  return bytes
 }

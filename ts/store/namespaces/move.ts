@@ -12,7 +12,7 @@ import type { Tx } from '../tx.js'
 import type { Changes } from './changes.js'
 import { clearTombstones } from './creation.js'
 import { alreadyExists, beingRemoved, tombstoneUnseen } from './errors.js'
-import { isMarkOf, markNumber, newToken, packMark } from './mark.js'
+import { markNumber, newToken, packNumber } from './mark.js'
 import { isWithin, parsePath, pathOf } from './path.js'
 import { type Found, type NewNamespace, newUuid, type Tree } from './tree.js'
 
@@ -29,6 +29,14 @@ interface Paths {
   readonly new: readonly string[]
 }
 
+/** A move that may be tried again. */
+interface Attempt {
+  readonly paths: Paths
+  readonly token: Buffer
+  /** Of what is moved, once an attempt has found it. */
+  prefix: Buffer | undefined
+}
+
 export class Move {
   readonly #parts: MoveParts
 
@@ -41,8 +49,8 @@ export class Move {
   async move(oldPath: string, newPath: string): Promise<void> {
     const { store, changes } = this.#parts
     const paths: Paths = { old: parsePath(oldPath), new: parsePath(newPath) }
-    const token = newToken()
-    const unseen = await store.transact(tx => this.#attempt(tx, paths, token), {
+    const attempt: Attempt = { paths, token: newToken(), prefix: undefined }
+    const unseen = await store.transact(tx => this.#attempt(tx, attempt), {
       retries: Number.POSITIVE_INFINITY,
       idempotent: true,
     })
@@ -54,23 +62,25 @@ export class Move {
   }
 
   /** @returns the path of a tombstone that is in the way */
-  async #attempt(tx: Tx, paths: Paths, token: Buffer): Promise<string | undefined> {
+  async #attempt(tx: Tx, attempt: Attempt): Promise<string | undefined> {
     const { tree, changes } = this.#parts
-    const oldKey = tombstoneKey(tree.root, pathOf(paths.old))
-    const tombstone = await tx.get(oldKey)
-    // Its own: an earlier attempt was applied although its commit failed.
-    if (tombstone !== undefined && isMarkOf(tombstone, token)) return undefined
+    const { paths, token } = attempt
+    // An earlier attempt was applied although its commit failed.
+    if (attempt.prefix && (await tree.isMovedBy(tx, attempt.prefix, token))) return undefined
     const [from, to] = await Promise.all([tree.find(tx, paths.old), tree.find(tx, paths.new)])
     this.#check(paths, from, to)
     const unseen = await this.#clearTombstones(tx, paths.new)
     if (unseen !== undefined) return unseen
-    const prefix = from.prefixes[paths.old.length - 1]!
+    const prefix = Buffer.from(from.prefixes[paths.old.length - 1]!)
+    attempt.prefix = prefix
     const parent = await this.#makeParents(tx, paths.new, to)
     await tree.move(tx, prefix, {
       from: tree.place(paths.old, from),
       to: { parent, name: paths.new.at(-1)! },
+      token,
     })
-    tx.set(oldKey, packMark(await changes.announce(tx), token))
+    const number = packNumber(await changes.announce(tx))
+    tx.set(tombstoneKey(tree.root, pathOf(paths.old)), number)
     return undefined
   }
 

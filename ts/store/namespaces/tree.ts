@@ -106,15 +106,22 @@ export class Tree {
     return prefixes
   }
 
-  /** Moves a namespace, with all below it, to where there is none. */
+  /** Moves a namespace, with all below it, to where there is none. @param token of the command */
   async move(
     tx: Tx,
     prefix: Buffer,
-    places: { from: DirectoryPlace; to: DirectoryPlace },
+    { from, to, token }: { from: DirectoryPlace; to: DirectoryPlace; token: Buffer },
   ): Promise<void> {
     await checkDirectoryVersion(tx)
-    moveDirectory(tx, prefix, places)
-    this.#putPlace(tx, places.to, prefix)
+    moveDirectory(tx, prefix, { from, to })
+    this.#putPlace(tx, to, prefix)
+    tx.set(namespaceFieldKey(prefix, NamespaceField.moved), token)
+  }
+
+  /** Was a namespace moved last by the command that this token is of? */
+  async isMovedBy(tx: Tx, prefix: Buffer, token: Buffer): Promise<boolean> {
+    const last = await tx.get(namespaceFieldKey(prefix, NamespaceField.moved))
+    return last?.equals(token) ?? false
   }
 
   #putPlace(tx: Tx, { parent, name }: DirectoryPlace, prefix: Buffer): void {
