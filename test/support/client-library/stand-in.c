@@ -74,6 +74,14 @@ int fdb_create_database(const char* path, void** database) {
 }
 void fdb_database_destroy(void* database) { (void)database; }
 
+int fdb_database_set_option(void* database, int option, const uint8_t* value, int length) {
+  (void)database;
+  (void)option;
+  (void)value;
+  (void)length;
+  return 0;
+}
+
 int fdb_database_create_transaction(void* database, void** transaction) {
   *transaction = database;
   return 0;
@@ -104,7 +112,6 @@ void fdb_future_destroy(Future* future) { free(future); }
 #define NOT_CALLED(name) \
   void fdb_##name(void) { abort(); }
 NOT_CALLED(error_predicate)
-NOT_CALLED(database_set_option)
 NOT_CALLED(transaction_reset)
 NOT_CALLED(transaction_set_option)
 NOT_CALLED(transaction_set_read_version)
