@@ -30,10 +30,6 @@ export class WriteRun {
   readonly #writes: Write[] = []
   #bytes = 0
 
-  get length(): number {
-    return this.#writes.length
-  }
-
   /** May another request join? */
   get isFull(): boolean {
     return this.#writes.length >= REQUESTS_MAX || this.#bytes >= BYTES_MAX
