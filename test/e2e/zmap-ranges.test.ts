@@ -2,7 +2,16 @@
 import * as assert from 'uvu/assert'
 import type { RespClient } from '../support/resp-client.js'
 import { serverSuite, withTestServer } from '../support/server-suite.js'
-import { alsoOn, bulk, error, exchangeAll, inBothProtocols, none, OK } from '../support/zmap.js'
+import {
+  alsoOn,
+  bulk,
+  error,
+  exchangeAll,
+  inBothProtocols,
+  none,
+  OK,
+  WORKED_SET,
+} from '../support/zmap.js'
 
 const suite = serverSuite('zmap ranges')
 const { server, test } = suite
@@ -22,18 +31,7 @@ async function fill(client: RespClient): Promise<void> {
 }
 
 const WORKED: readonly (readonly [call: string, keys: string])[] = [
-  ['k1 k4', 'k1 k2 k3'],
-  ['k1 k4 END_KEY_SELECTOR FIRST_GREATER_THAN', 'k1 k2 k3 k4'],
-  ['k1 k4 END_KEY_SELECTOR FIRST_GREATER_OR_EQUAL', 'k1 k2 k3'],
-  ['k1 k4 END_KEY_SELECTOR LAST_LESS_OR_EQUAL', 'k1 k2 k3'],
-  ['k1 k4 END_KEY_SELECTOR LAST_LESS_THAN', 'k1 k2'],
-  ['k1 k4 BEGIN_KEY_SELECTOR FIRST_GREATER_THAN', 'k2 k3'],
-  ['k1 k4 BEGIN_KEY_SELECTOR LAST_LESS_THAN', 'k0 k1 k2 k3'],
-  ['k1 k4 LIMIT 2 REVERSE', 'k3 k2'],
-  ['* k1', 'k0'],
-  ['k5 *', 'k5 k6'],
-  ['k15 k35', 'k2 k3'],
-  ['k4 k1', ''],
+  ...WORKED_SET,
   // Beyond the table.
   ['k1 k4 begin_key_selector Last_Less_Than', 'k0 k1 k2 k3'],
   ['k1 k4 reverse limit 1', 'k3'],

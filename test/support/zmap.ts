@@ -59,3 +59,19 @@ export async function exchangeAll(
     await client.exchange(words, reply)
   }
 }
+
+/** The worked set of the contract: a range that is asked for over k0…k6, and the keys that come. */
+export const WORKED_SET: readonly (readonly [call: string, keys: string])[] = [
+  ['k1 k4', 'k1 k2 k3'],
+  ['k1 k4 END_KEY_SELECTOR FIRST_GREATER_THAN', 'k1 k2 k3 k4'],
+  ['k1 k4 END_KEY_SELECTOR FIRST_GREATER_OR_EQUAL', 'k1 k2 k3'],
+  ['k1 k4 END_KEY_SELECTOR LAST_LESS_OR_EQUAL', 'k1 k2 k3'],
+  ['k1 k4 END_KEY_SELECTOR LAST_LESS_THAN', 'k1 k2'],
+  ['k1 k4 BEGIN_KEY_SELECTOR FIRST_GREATER_THAN', 'k2 k3'],
+  ['k1 k4 BEGIN_KEY_SELECTOR LAST_LESS_THAN', 'k0 k1 k2 k3'],
+  ['k1 k4 LIMIT 2 REVERSE', 'k3 k2'],
+  ['* k1', 'k0'],
+  ['k5 *', 'k5 k6'],
+  ['k15 k35', 'k2 k3'],
+  ['k4 k1', ''],
+]

@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { WORKED_SET } from '../../../support/zmap.js'
 import { type Client, type Member, startMember } from '../harness.js'
 
 let member: Member
@@ -57,20 +58,9 @@ test('keeps any bytes, empty ones too, in byte order', async () => {
   for (const key of wanted) assert.equal(await client.runBuffer('ZGET', key), key)
 })
 
-/** The worked set of the contract: what is asked for over k0…k6, and what comes. */
+/** The worked set of the contract, and more. */
 const WORKED: readonly (readonly [call: string, keys: string])[] = [
-  ['k1 k4', 'k1 k2 k3'],
-  ['k1 k4 END_KEY_SELECTOR FIRST_GREATER_THAN', 'k1 k2 k3 k4'],
-  ['k1 k4 END_KEY_SELECTOR FIRST_GREATER_OR_EQUAL', 'k1 k2 k3'],
-  ['k1 k4 END_KEY_SELECTOR LAST_LESS_OR_EQUAL', 'k1 k2 k3'],
-  ['k1 k4 END_KEY_SELECTOR LAST_LESS_THAN', 'k1 k2'],
-  ['k1 k4 BEGIN_KEY_SELECTOR FIRST_GREATER_THAN', 'k2 k3'],
-  ['k1 k4 BEGIN_KEY_SELECTOR LAST_LESS_THAN', 'k0 k1 k2 k3'],
-  ['k1 k4 LIMIT 2 REVERSE', 'k3 k2'],
-  ['* k1', 'k0'],
-  ['k5 *', 'k5 k6'],
-  ['k15 k35', 'k2 k3'],
-  ['k4 k1', ''],
+  ...WORKED_SET,
   // Beyond the table: selectors that leave the map, or stand on an open end.
   ['* *', 'k0 k1 k2 k3 k4 k5 k6'],
   ['* * REVERSE LIMIT 0', 'k6 k5 k4 k3 k2 k1 k0'],
