@@ -68,7 +68,7 @@ export class Watches {
   /** Waits for a change of a key from now on.
    *  @throws StoreError 1032 when too many keys are waited for; RespError ERR after `close` */
   wait(key: Buffer): Wait {
-    if (this.#isClosed) throw cancelled()
+    if (this.#isClosed) throw watchCancelled()
     const name = key.toString('latin1')
     const watched = this.#byKey.get(name) ?? this.#start(name, key)
     const waiter = new Waiter()
@@ -80,7 +80,7 @@ export class Watches {
   close(): void {
     this.#isClosed = true
     for (const [name, watched] of this.#byKey) {
-      this.#end(name, watched, cancelled())
+      this.#end(name, watched, watchCancelled())
       watched.watch.cancel()
     }
   }
@@ -98,7 +98,7 @@ export class Watches {
 
   #leave(name: string, watched: Watched, waiter: Waiter): void {
     if (!watched.waiters.delete(waiter)) return
-    waiter.end(cancelled())
+    waiter.end(watchCancelled())
     if (watched.waiters.size > 0) return
     this.#byKey.delete(name)
     watched.watch.cancel()
@@ -113,6 +113,6 @@ export class Watches {
   }
 }
 
-function cancelled(): RespError {
+export function watchCancelled(): RespError {
   return err('watch cancelled')
 }

@@ -4,7 +4,7 @@ import { ok } from '../../resp/reply.js'
 import { bytes, command } from '../../server/command.js'
 import type { Context } from '../../server/context.js'
 import { zmapKey } from '../../store/keyspace.js'
-import type { Wait } from '../../store/watches.js'
+import { type Wait, watchCancelled } from '../../store/watches.js'
 import { ZMAP_ERRORS } from './zmap.js'
 
 export const zwatch = command({
@@ -46,7 +46,7 @@ async function change({ session, services }: Context, key: Buffer): Promise<void
     // ORDER: no turn of the loop is lost where none is needed, so that a change that is asked for
     // after this request is a change to this watch.
     const { zmap } = found instanceof Promise ? await found : found
-    if (isAlone) return
+    if (isAlone) throw watchCancelled()
     wait = services.watches.wait(zmapKey(zmap, key))
     await wait.changed
   } finally {

@@ -85,22 +85,11 @@ for (const { name, factory } of implementations()) {
       assert.is(watches.keyCount, 0)
     }))
 
-  test(`a peer that goes before its namespace is known leaves nothing, ${name}`, () => {
-    let isAsked = false
-    let answer: (() => void) | undefined
-    const late = (namespaces: Namespaces): Pick<Namespaces, 'resolve'> => ({
-      resolve: async (path): Promise<Namespace> => {
-        isAsked = true
-        await new Promise<void>(resolve => {
-          answer = resolve
-        })
-        return namespaces.resolve(path)
-      },
-    })
-    const body = async ({ services, watches, connect }: Watching): Promise<void> => {
+  test(`a peer that goes before its namespace is known leaves nothing, ${name}`, () =>
+    withLateLookUp(factory, async ({ services, watches, connect }, lookUp) => {
       const client = await connect()
       client.write(request('ZWATCH', 'k'))
-      await until('the namespace is asked for', () => isAsked)
+      await until('the namespace is asked for', () => lookUp.isAsked)
       const [session] = services.sessions
       let isGone = false
       session!.onDisconnect(() => {
@@ -108,12 +97,45 @@ for (const { name, factory } of implementations()) {
       })
       client.destroy()
       await until('the disconnect is noticed', () => isGone)
-      answer!()
+      lookUp.answer()
       await until('the session is closed', () => services.sessions.count === 0)
       assert.is(watches.keyCount, 0)
-    }
-    return withMember(factory, body, late)
+    }))
+
+  test(`a wait that is ended before its namespace is known is no change, ${name}`, () =>
+    withLateLookUp(factory, async ({ services, watches, connect }, lookUp) => {
+      const client = await connect()
+      client.write(request('ZWATCH', 'k'))
+      await until('the namespace is asked for', () => lookUp.isAsked)
+      // As a stop of the server does.
+      for (const session of services.sessions) session.disconnect()
+      lookUp.answer()
+      await client.expect('-ERR watch cancelled\r\n')
+      assert.is(watches.keyCount, 0)
+    }))
+}
+
+/** A look-up of a namespace that is answered when the test says so. */
+interface LateLookUp {
+  isAsked: boolean
+  answer(): void
+}
+
+function withLateLookUp(
+  factory: TransportFactory,
+  body: (member: Watching, lookUp: LateLookUp) => Promise<void>,
+): Promise<void> {
+  const lookUp: LateLookUp = { isAsked: false, answer: () => {} }
+  const late = (namespaces: Namespaces): Pick<Namespaces, 'resolve'> => ({
+    resolve: async (path): Promise<Namespace> => {
+      lookUp.isAsked = true
+      await new Promise<void>(resolve => {
+        lookUp.answer = resolve
+      })
+      return namespaces.resolve(path)
+    },
   })
+  return withMember(factory, member => body(member, lookUp), late)
 }
 
 /** Whether a promise has resolved, a turn of the loop from now. */
