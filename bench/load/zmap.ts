@@ -1,16 +1,17 @@
 /**
  * Throughput of one-off ZMap commands under redis-benchmark, 50 connections, pipeline 1 and 16, in
  * alternating rounds against one server: ZGET beside GET, durable ZSET and ZINC.I64 with the
- * transactions that share a flush, and a pipelined BEGIN, 10 × ZSET, COMMIT beside a one-off ZSET.
+ * requests that share a flush, and a pipelined BEGIN, 10 × ZSET, COMMIT beside a one-off ZSET.
  * Goals: ZGET ≥ 0.6 of GET at pipeline 1, ≥ 0.35 at 16; ZSET, ZINC.I64 ≥ 20,000 and ≥ 60,000 per
  * s where a flush takes ≤ 0.5 ms; the transaction < 2.5 one-off ZSETs.
  * Run: node dist/bench/load/zmap.js [--smoke]
  */
 import { execFile } from 'node:child_process'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { encodeRequest } from '../../test/support/resp-client.js'
 import { TestServer } from '../../test/support/server.js'
-import { flushMs, median } from './figures.js'
+import { flushCount, flushMs, median } from './figures.js'
 
 const isSmoke = process.argv.includes('--smoke')
 const ROUNDS = isSmoke ? 1 : 5
@@ -19,18 +20,23 @@ const CONNECTIONS = 50
 const TRANSACTION_WRITES = 10
 const KEYS = ['-r', '100000']
 
-/** Requests of each, and how many of them a pipeline of 1 sends. */
+/** What redis-benchmark sends. */
 const COMMANDS = {
   GET: ['GET', 'key:__rand_int__'],
   ZGET: ['ZGET', 'key:__rand_int__'],
   ZSET: ['ZSET', 'key:__rand_int__', 'xxx'],
-  ZDEL: ['ZDEL', 'key:__rand_int__'],
+  'ZINC.I64': ['ZINC.I64', 'counter:__rand_int__', '1'],
 } as const
 type Name = keyof typeof COMMANDS
 
+const WRITES: readonly Name[] = ['ZSET', 'ZINC.I64']
+
+/** Requests of one round. */
+const requestsOf = (pipeline: number): number => (pipeline === 1 ? REQUESTS : REQUESTS * 4)
+
 /** @returns requests per s */
 async function benchmark(port: number, command: readonly string[], pipeline: number) {
-  const requests = pipeline === 1 ? REQUESTS : REQUESTS * 4
+  const requests = requestsOf(pipeline)
   const argv = ['-p', port, '-c', CONNECTIONS, '-n', requests, '-P', pipeline, ...KEYS, '--csv']
   const { stdout } = await promisify(execFile)('redis-benchmark', [...argv.map(String), ...command])
   const rate = /"([\d.]+)"/.exec(stdout.slice(stdout.lastIndexOf('\n"')))
@@ -40,17 +46,24 @@ async function benchmark(port: number, command: readonly string[], pipeline: num
 
 const number = (value: number): string => Math.round(value).toLocaleString('en')
 
-async function compare(port: number, pipeline: number): Promise<void> {
-  const rates = new Map<Name, number[]>(Object.keys(COMMANDS).map(name => [name as Name, []]))
+async function compare(server: TestServer, pipeline: number): Promise<void> {
+  const names = Object.keys(COMMANDS) as Name[]
+  const rates = new Map<Name, number[]>(names.map(name => [name, []]))
+  const shared = new Map<Name, number[]>(names.map(name => [name, []]))
+  const log = join(server.directory, '.store', 'log')
   for (let round = 0; round < ROUNDS; round++) {
     for (const [name, taken] of rates) {
-      taken.push(await benchmark(port, COMMANDS[name], pipeline))
+      const before = flushCount(log)
+      taken.push(await benchmark(server.clientPort, COMMANDS[name], pipeline))
+      shared.get(name)!.push(requestsOf(pipeline) / (flushCount(log) - before))
     }
   }
   const get = rates.get('GET')!
   const ratio = median(rates.get('ZGET')!.map((rate, round) => rate / get[round]!))
-  const figures = [...rates].map(([name, taken]) => `${name} ${number(median(taken))}/s`)
+  const figures = names.map(name => `${name} ${number(median(rates.get(name)!))}/s`)
   console.log(`pipeline ${pipeline}: ${figures.join(', ')}; ZGET is ${ratio.toFixed(2)} of GET`)
+  const flushes = WRITES.map(name => `${name} ${number(median(shared.get(name)!))}`)
+  console.log(`requests a flush: ${flushes.join(', ')}`)
 }
 
 /** Rounds of 10 transactions in one write of one connection, beside one-off ZSETs one by one. */
@@ -84,7 +97,7 @@ try {
   await benchmark(server.clientPort, ['SET', 'key:__rand_int__', 'xxx'], 16)
   await benchmark(server.clientPort, COMMANDS.ZSET, 16)
   console.log(`one fdatasync: ${flushMs(server.directory).toFixed(3)} ms`)
-  for (const pipeline of [1, 16]) await compare(server.clientPort, pipeline)
+  for (const pipeline of [1, 16]) await compare(server, pipeline)
   await compareTransactions(server)
 } finally {
   await server.dispose()
