@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { embeddedOnly } from '../support/cluster.js'
 import { reportSkip } from '../support/outcome.js'
 import { repositoryRoot } from '../support/repository.js'
 
+const onEmbedded = embeddedOnly(test, 'the benchmark counts flushes of the embedded store')
 const HANG_LIMIT_MS = 60_000
 
 async function smoke(script: string): Promise<string> {
@@ -35,7 +37,7 @@ test('the take-over benchmark times a killed owner', async () => {
   assert.match(await smoke('load/takeover.js'), /take-over: median \d+ ms/)
 })
 
-test('the ZMap benchmark compares rates', async () => {
+onEmbedded('the ZMap benchmark compares rates', async () => {
   if (spawnSync('redis-benchmark', ['--version']).error !== undefined) {
     reportSkip('the ZMap benchmark', 'redis-benchmark is not installed')
     return
