@@ -92,6 +92,7 @@ async function openIn(directory: string, options: OpenOptions): Promise<DataMemb
   await volumes.start()
   const redis = new Redis({ ...parts, volumes })
   await redis.start()
+  await redis.loaded()
   const host = '127.0.0.1'
   await cluster.join({ external: { host, port: 5484 }, internal: { host, port: 3320 } })
   if (options.isAlone) await cluster.bootstrap()

@@ -4,6 +4,7 @@
  */
 
 import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { err, RespError } from '../error.js'
@@ -22,6 +23,8 @@ const SWEEP_AGAIN = 5
 /** Sweeps in a row at most, so that nothing else waits for long. */
 const SWEEPS_MAX = 50
 const PREFIX_BYTES = 8
+/** A start, or a change of routes, waits so long for data that is loaded. */
+const LOAD_PATIENCE_MS = 1_000
 
 export interface RedisParts {
   readonly store: Store
@@ -54,6 +57,9 @@ export class Redis {
   #shardCount = 0
   #sweeper: NodeJS.Timeout | undefined
   #following: Promise<void> = Promise.resolve()
+  /** Changes of routes that are not followed yet, and since when there have been some. */
+  #pending = 0
+  #busySinceMs = 0
   #stopped = false
 
   constructor(parts: RedisParts) {
@@ -65,11 +71,17 @@ export class Redis {
   }
 
   /** Loads the shards of this member and follows the routes. Registered after the volumes, so a
-   *  shard's volume is open when its turn comes. */
+   *  shard's volume is open when its turn comes. A long load goes on behind the start: until its
+   *  end requests for that shard answer `not usable yet`, and everything else is served. */
   async start(): Promise<void> {
-    this.#parts.routes.onChange(() => this.#follow())
-    await this.#follow()
+    this.#parts.routes.onChange(() => this.#followPatiently())
+    await this.#followPatiently()
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS).unref()
+  }
+
+  /** Resolves when the shards of this member are loaded, as the routes are now. */
+  async loaded(): Promise<void> {
+    await this.#following
   }
 
   /** Writes everything that is dirty. @throws what could not be written */
@@ -144,8 +156,26 @@ export class Redis {
     if (!this.#shards.get(id)?.data.isLoaded) throw err(`shard id: ${id} not usable yet`)
   }
 
+  /** Follows the routes, and waits for the loads that this begins, unless they take long. */
+  async #followPatiently(): Promise<void> {
+    const followed = this.#follow()
+    const patienceMs = this.#busySinceMs + LOAD_PATIENCE_MS - performance.now()
+    if (patienceMs <= 0) return
+    const patience = new AbortController()
+    const waited = sleep(patienceMs, undefined, { signal: patience.signal }).catch(() => {
+      // The loads came first.
+    })
+    await Promise.race([followed, waited])
+    patience.abort()
+  }
+
   #follow(): Promise<void> {
-    this.#following = this.#following.then(() => this.#applyRoutes())
+    if (this.#pending++ === 0) this.#busySinceMs = performance.now()
+    this.#following = this.#following
+      .then(() => this.#applyRoutes())
+      .finally(() => {
+        this.#pending--
+      })
     return this.#following
   }
 

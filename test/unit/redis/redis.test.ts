@@ -1,10 +1,14 @@
 /** The slot gate, and the life of a member's REDIS shards. */
+import { pino } from 'pino'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { keepValue } from '../../../ts/redis/record.js'
-import type { KeyedFrame } from '../../../ts/redis/redis.js'
+import { type KeyedFrame, Redis } from '../../../ts/redis/redis.js'
 import { slotOf } from '../../../ts/redis/slots.js'
 import { prefixRange, redisRecordsPrefix } from '../../../ts/store/keyspace.js'
+import type { ShardKind } from '../../../ts/volume/shard-routes.js'
+import type { Volume } from '../../../ts/volume/volume.js'
+import type { Volumes } from '../../../ts/volume/volumes.js'
 import { type DataMember, errorOf, openDataMember } from '../../support/data-member.js'
 import { until } from '../../support/wait.js'
 
@@ -177,5 +181,45 @@ test('a shard that cannot be loaded is unusable, and the others serve', async ()
   assert.is(get('bar'), '1')
   assert.ok(member.logged.some(({ msg }) => msg === 'loading Redis data failed'))
 })
+
+test('a load that takes long does not hold the start up', async () => {
+  const { store, cluster, config, volumes } = member
+  set('foo', 'bar')
+  await written(2, 1)
+  let release = (): void => {}
+  const gate = new Promise<void>(resolve => {
+    release = resolve
+  })
+  const find = (kind: ShardKind, id: number): Volume | undefined => {
+    const volume = volumes.find(kind, id)
+    return volume && heldVolume(volume, gate)
+  }
+  const { routes } = cluster
+  const slow = { find } as unknown as Volumes
+  const redis = new Redis({ store, routes, config, volumes: slow, log: pino({ level: 'silent' }) })
+  await redis.start()
+  const error = await errorOf(() => redis.admit(frameOf('GET', 'foo'), first, false))
+  assert.is(error, 'ERR shard id: 2 not usable yet')
+  release()
+  await redis.loaded()
+  assert.is(redis.admit(frameOf('GET', 'foo'), first, false), 12_182)
+  assert.is(redis.keyspace().keys, 1)
+  await redis.stop()
+})
+
+/** A volume that reads nothing before `gate` is open. */
+function heldVolume(volume: Volume, gate: Promise<void>): Volume {
+  const get = (target: Volume, name: string): unknown => {
+    const value = Reflect.get(target, name, target)
+    if (typeof value !== 'function') return value
+    const method = value.bind(target)
+    if (name !== 'readAsync') return method
+    return async (...args: unknown[]) => {
+      await gate
+      return method(...args)
+    }
+  }
+  return new Proxy(volume, { get } as ProxyHandler<Volume>)
+}
 
 test.run()
