@@ -122,6 +122,7 @@ test('answers mistakes with the texts of Redis', async () => {
     [['HINCRBY', 'bad', 'max', '1'], 'ERR increment or decrement would overflow'],
     [['HINCRBYFLOAT', 'bad', 'text', '1'], 'ERR hash value is not a float'],
     [['HINCRBYFLOAT', 'bad', 'f', 'x'], 'ERR value is not a valid float'],
+    [['HINCRBYFLOAT', 'bad', 'f', '-inf'], 'ERR value is NaN or Infinity'],
     [['HRANDFIELD', 'bad', 'x'], NOT_INTEGER],
     [['HRANDFIELD', 'bad', '1', 'VALUES'], 'ERR syntax error'],
     [['HRANDFIELD', 'bad', '1', 'WITHVALUES', 'x'], 'ERR syntax error'],
