@@ -26,7 +26,7 @@ const list: Allowed = {
 }
 
 const one: Allowed = {
-  row: '§3 RANDOMKEY: any of the keys',
+  row: '§3 RANDOMKEY: one of the keys',
   isSame: (ours, theirs) => Buffer.isBuffer(ours.value) && Buffer.isBuffer(theirs.value),
 }
 
