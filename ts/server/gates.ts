@@ -7,9 +7,13 @@
  *    4 stopping (client port)    ERR server is shutting down
  *    5 cluster initialised       ERR cluster has not been initialized yet
  *    6 slot (Redis commands)     CROSSSLOT …, MOVED …, ERR shard id: …
- *    7 arguments parse           ERR unknown subcommand: 'x', ERR value is not …
- *    8 run
- *    9 encode
+ *    7 MULTI                     QUEUED, ERR Redis compatibility required
+ *    8 arguments parse           ERR unknown subcommand: 'x', ERR value is not …
+ *    9 run
+ *   10 encode
+ *
+ * Inside MULTI a request that one of the first seven refuses aborts the queue. EXEC takes the whole
+ * queue through gate 6 again, then each request through 8 to 10, with nothing in between.
  *
  * Only this file turns a throw into a reply: a RespError is sent as it is, or the innermost one
  * that caused what was thrown; anything else is a bug, logged with an id that the client gets to
@@ -20,8 +24,9 @@ import { clientError, err, RespError } from '../error.js'
 import { Encoder } from '../resp/encoder.js'
 import type { Frame } from '../resp/frame.js'
 import type { ReplyWriter } from '../resp/writer.js'
-import type { Command } from './command.js'
+import { type Command, keyWords } from './command.js'
 import type { Context, Services } from './context.js'
+import { MultiQueue } from './multi.js'
 import { type WriteOutcome, WriteRun } from './write-run.js'
 
 const UNKNOWN_NAME_MAX = 128
@@ -54,6 +59,12 @@ export class Gates {
     session.command = undefined
     try {
       const command = this.#admit(ctx, frame)
+      if (session.multi !== undefined && !command.isImmediate) {
+        session.multi.add(command, frame)
+        session.command = command
+        this.#encoder.status('QUEUED')
+        return undefined
+      }
       session.command = command
       const args = this.#parse(ctx, command, frame)
       if (command.isBlind && session.transaction === undefined) {
@@ -63,12 +74,16 @@ export class Gates {
       }
       const result = command.run!(ctx, args as never)
       if (!(result instanceof Promise)) {
-        this.finish(ctx, result)
+        if (command.isWrite) this.#touch(command, frame)
+        if (result instanceof MultiQueue) this.#runQueue(ctx, result)
+        else this.finish(ctx, result)
         return undefined
       }
       if (command.isSync) throw new Error(`${command.syntax} is flagged sync, but made a promise`)
       return result
     } catch (error) {
+      // Without a command it did not get past the gate of MULTI.
+      if (session.command === undefined) session.multi?.abort()
       this.fail(ctx, error)
       return undefined
     }
@@ -149,7 +164,36 @@ export class Gates {
     }
   }
 
-  /** Gate 7. */
+  /** Runs the requests of a queue, all synchronous, as one: their replies are an array. */
+  #runQueue(ctx: Context, queue: MultiQueue): void {
+    const { session } = ctx
+    const { command: exec } = session
+    this.#encoder.arrayLength(queue.requests.length)
+    for (const { command, frame, slot } of queue.requests) {
+      session.command = command
+      ctx.slot = slot
+      try {
+        const data = command.run!(ctx, this.#parse(ctx, command, frame) as never)
+        if (data instanceof Promise) throw new Error(`${command.syntax} made a promise in MULTI`)
+        if (command.isWrite) this.#touch(command, frame)
+        // ORDER: before the next one runs, which may change the bytes that this one answers.
+        this.finish(ctx, data)
+      } catch (error) {
+        this.fail(ctx, error)
+      }
+    }
+    session.command = exec
+    queue.drop()
+  }
+
+  /** Tells those who watch the keys of a command that it has written. */
+  #touch(command: Command, frame: Frame): void {
+    const watched = this.#services.redis?.watched
+    if (watched === undefined || watched.size === 0 || command.keys === undefined) return
+    for (const word of keyWords(command.keys, frame.count)) watched.touch(frame.latin1(word))
+  }
+
+  /** Gate 8. */
   #parse(ctx: Context, command: Command, frame: Frame): Record<string, unknown> {
     if (command.run === undefined || command.subcommands !== undefined) {
       const unknown = command.unknownSubcommand(frame)
