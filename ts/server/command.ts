@@ -27,8 +27,8 @@ export * from './arguments.js'
  *                 peer that is gone is noticed afterwards
  *  noauth         runs before the connection has logged in
  *  uninitialized  runs before the cluster is initialised
- *  redis          a Redis data command: slot routing, lower-case name in arity errors, and MULTI
- *                 queues it
+ *  redis          a Redis data command: slot routing, lower-case name in arity errors. MULTI queues
+ *                 it, so its work on the data is done when `run` returns, even if it answers later
  *  queued         MULTI queues it, though it is no Redis data command
  *  immediate      runs at once inside MULTI */
 export type CommandFlag =

@@ -23,11 +23,18 @@ import { randomBytes } from 'node:crypto'
 import { clientError, err, RespError } from '../error.js'
 import { Encoder } from '../resp/encoder.js'
 import type { Frame } from '../resp/frame.js'
+import { encoded, type Typed, typed } from '../resp/reply.js'
 import type { ReplyWriter } from '../resp/writer.js'
 import { type Command, keyWords } from './command.js'
 import type { Context, Services } from './context.js'
 import { MultiQueue } from './multi.js'
 import { type WriteOutcome, WriteRun } from './write-run.js'
+
+/** A reply of a queue that comes later. */
+interface LateReply {
+  readonly command: Command
+  readonly data: Promise<unknown>
+}
 
 const UNKNOWN_NAME_MAX = 128
 
@@ -74,9 +81,9 @@ export class Gates {
       }
       const result = command.run!(ctx, args as never)
       if (!(result instanceof Promise)) {
+        if (result instanceof MultiQueue) return this.#runQueue(ctx, result)
         if (command.isWrite) this.#touch(command, frame)
-        if (result instanceof MultiQueue) this.#runQueue(ctx, result)
-        else this.finish(ctx, result)
+        this.finish(ctx, result)
         return undefined
       }
       if (command.isSync) throw new Error(`${command.syntax} is flagged sync, but made a promise`)
@@ -164,26 +171,60 @@ export class Gates {
     }
   }
 
-  /** Runs the requests of a queue, all synchronous, as one: their replies are an array. */
-  #runQueue(ctx: Context, queue: MultiQueue): void {
+  /**
+   * Runs the requests of a queue as one, in this turn of the event loop: their replies are an array.
+   * @returns a promise when one of them answers later, though its work on the data is done
+   */
+  #runQueue(ctx: Context, queue: MultiQueue): Promise<Typed> | undefined {
     const { session } = ctx
     const { command: exec } = session
+    const mark = this.#out.length
+    const parts: (Buffer | LateReply)[] = []
     this.#encoder.arrayLength(queue.requests.length)
     for (const { command, frame, slot } of queue.requests) {
       session.command = command
       ctx.slot = slot
       try {
         const data = command.run!(ctx, this.#parse(ctx, command, frame) as never)
-        if (data instanceof Promise) throw new Error(`${command.syntax} made a promise in MULTI`)
         if (command.isWrite) this.#touch(command, frame)
+        if (data instanceof Promise) parts.push(this.#takeBack(mark), { command, data })
         // ORDER: before the next one runs, which may change the bytes that this one answers.
-        this.finish(ctx, data)
+        else this.finish(ctx, data)
       } catch (error) {
         this.fail(ctx, error)
       }
     }
     session.command = exec
     queue.drop()
+    if (parts.length === 0) return undefined
+    parts.push(this.#takeBack(mark))
+    return this.#gather(ctx, parts)
+  }
+
+  /** Waits for replies of a queue. @returns all of them, encoded */
+  async #gather(ctx: Context, parts: readonly (Buffer | LateReply)[]): Promise<Typed> {
+    const { session } = ctx
+    const { command: exec } = session
+    // All at once, so that each has somebody who hears of its failure.
+    const late = await Promise.allSettled(parts.map(part => ('data' in part ? part.data : part)))
+    const encodedParts = parts.map((part, i) => {
+      if (!('data' in part)) return part
+      const mark = this.#out.length
+      session.command = part.command
+      const result = late[i]!
+      if (result.status === 'fulfilled') this.finish(ctx, result.value)
+      else this.fail(ctx, result.reason)
+      return this.#takeBack(mark)
+    })
+    session.command = exec
+    return typed(encoded, Buffer.concat(encodedParts))
+  }
+
+  /** Takes what was written since `mark` out of the output. */
+  #takeBack(mark: number): Buffer {
+    const taken = Buffer.from(this.#out.bytes.subarray(mark, this.#out.length))
+    this.#out.length = mark
+    return taken
   }
 
   /** Tells those who watch the keys of a command that it has written. */

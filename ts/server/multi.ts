@@ -7,7 +7,7 @@
 import { err } from '../error.js'
 import type { HeldBytes } from '../redis/held-bytes.js'
 import type { Frame } from '../resp/frame.js'
-import { any, array, nullableArray, type Reply } from '../resp/reply.js'
+import { any, array, nullableArray, oneOf, type Reply, type Typed, typed } from '../resp/reply.js'
 import type { Command } from './command.js'
 import type { SlotGate } from './context.js'
 
@@ -15,10 +15,12 @@ import type { SlotGate } from './context.js'
 const REQUEST_OVERHEAD_BYTES = 256
 const WORD_OVERHEAD_BYTES = 16
 
+const replies = nullableArray(array(any))
+
 /** What EXEC answers: the replies of the queue that it returns, which the gates run. */
-export const queueReplies: Reply<MultiQueue | null> = {
-  shape: nullableArray(array(any)).shape,
-}
+export const queueReplies: Reply<MultiQueue | Typed> = oneOf(replies)
+/** The same when nothing is run. */
+export const noReplies: Typed = typed(replies, null)
 
 interface QueuedRequest {
   readonly command: Command
@@ -48,7 +50,7 @@ export class MultiQueue {
 
   /** Queues a copy of a request. @throws RespError ERR, the caller then aborts */
   add(command: Command, frame: Frame): void {
-    if (!command.isQueued || !command.isSync) throw err('Redis compatibility required')
+    if (!command.isQueued) throw err('Redis compatibility required')
     const unknown = command.unknownSubcommand(frame)
     if (unknown !== undefined) throw unknown
     if (this.#isAborted) return

@@ -4,7 +4,13 @@ import { err, RespError } from '../../error.js'
 import { Watch } from '../../redis/watched-keys.js'
 import { ok } from '../../resp/reply.js'
 import { binary, command, key, rest } from '../../server/command.js'
-import { type Context, MultiQueue, queueReplies, SessionSlot } from '../../server/context.js'
+import {
+  type Context,
+  MultiQueue,
+  noReplies,
+  queueReplies,
+  SessionSlot,
+} from '../../server/context.js'
 import { requireRedis } from './shared.js'
 
 const watches = new SessionSlot<{ watch: Watch | undefined }>(
@@ -60,7 +66,7 @@ export const exec = command({
   summary: 'Runs the queue of MULTI, and answers all replies.',
   args: [],
   port: 'client',
-  flags: ['redis', 'sync', 'immediate'],
+  flags: ['redis', 'immediate'],
   errors: ['EXECABORT', 'MOVED'],
   reply: queueReplies,
   example: ['MULTI', 'SET visits 1', 'HGET visits day', 'GET visits', 'EXEC'],
@@ -88,7 +94,7 @@ export const exec = command({
       watch?.drop()
     }
     queue.drop()
-    return null
+    return noReplies
   },
 })
 
