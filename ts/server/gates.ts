@@ -172,7 +172,7 @@ export class Gates {
   }
 
   /**
-   * Runs the requests of a queue as one, in this turn of the event loop: their replies are an array.
+   * Runs the requests of a queue as one, in this turn of the event loop; their replies: an array.
    * @returns a promise when one of them answers later, though its work on the data is done
    */
   #runQueue(ctx: Context, queue: MultiQueue): Promise<Typed> | undefined {
