@@ -165,6 +165,12 @@ test('keeps the ranges of different areas of a volume apart', () => {
   assert.ok(keyspace.segmentTailKey(prefix, 0xffffffff).compare(segments.end) < 0)
 })
 
+test('wipes the entries, counters and records of a volume, and leaves the rest of it', () => {
+  const wiped = [...keyspace.volumeContentRanges(prefix), keyspace.redisRange(prefix)]
+  const shown = wiped.map(({ begin, end }) => `${begin.toString('hex')}–${end.toString('hex')}`)
+  assert.equal(shown, ['150701–150702', '150702–150703', '150705–150706'])
+})
+
 test('refuses a range without an end', () => {
   assert.throws(() => keyspace.prefixEnd(Buffer.from('ffff', 'hex')), RangeError)
 })

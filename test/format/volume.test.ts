@@ -30,7 +30,7 @@ test('a segment tail is eight bytes whose order is numeric', () => {
 })
 
 test('kinds of changes keep their numbers', () => {
-  assert.equal(ChangeKind, { append: 1, release: 2 })
+  assert.equal(ChangeKind, { append: 1, release: 2, releaseAll: 3 })
 })
 
 test('a change is kind, segment, position, length and checksum', () => {

@@ -14,6 +14,8 @@ const ROUNDS = {
   'cursor batches': { short: 100, long: 3_000 },
   'volume steps': { short: 25, long: 1_000 },
   'redis shard': { short: 150, long: 2_000 },
+  'walks over names': { short: 1_000, long: 50_000 },
+  'requests beside redis-server': { short: 15_000, long: 1_000_000 },
   'slots of shards': { short: 300, long: 20_000 },
   'process ids': { short: 300, long: 20_000 },
   'key order': { short: 500, long: 50_000 },
@@ -43,6 +45,7 @@ const ROUNDS = {
   'histories over kills': { short: 3, long: 60 },
   'kill during transactions': { short: 6, long: 300 },
   'kill during Redis writes': { short: 5, long: 200 },
+  'kill during flushes': { short: 8, long: 300 },
   'kill during the start': { short: 5, long: 100 },
   'kill the owner of a store': { short: 8, long: 200 },
 } as const satisfies Record<string, Rounds>

@@ -1,6 +1,7 @@
 /**
  * Redis's glob patterns: `*` any text, `?` one character, `[abc]` `[a-z]` `[^a]` one of a class,
- * `\x` the character x. A class that is left open ends with the pattern.
+ * `\x` the character x. A class that is left open ends with the pattern; as in Redis, a range takes
+ * whatever comes behind its dash, a bracket too.
  */
 
 /** Whether a token takes one code unit; a star takes any number of any. */
@@ -47,8 +48,8 @@ function tokensOf(pattern: string): Token[] {
     if (pattern[at] === '*') tokens.push('*')
     else if (pattern[at] === '?') tokens.push(() => true)
     else if (unit === OPEN) {
-      const end = classEnd(pattern, at + 1)
-      tokens.push(classOf(pattern, at + 1, end))
+      const { token, end } = classFrom(pattern, at + 1)
+      tokens.push(token)
       at = end
     } else if (unit === BACKSLASH && at + 1 < pattern.length) {
       tokens.push(only(pattern.charCodeAt(++at)))
@@ -61,28 +62,24 @@ function only(wanted: number): Token {
   return unit => unit === wanted
 }
 
-/** Index of the bracket that closes a class, or the length of the pattern. */
-function classEnd(pattern: string, from: number): number {
-  let at = from
-  while (at < pattern.length && pattern.charCodeAt(at) !== CLOSE) {
-    at += pattern.charCodeAt(at) === BACKSLASH ? 2 : 1
-  }
-  return Math.min(at, pattern.length)
-}
-
-function classOf(pattern: string, from: number, end: number): Token {
+/** @param from  behind the opening bracket
+ *  @returns end  index of the bracket that closes the class, or the length of the pattern */
+function classFrom(pattern: string, from: number): { token: Token; end: number } {
   const isNegated = pattern.charCodeAt(from) === CARET
   const ranges: [low: number, high: number][] = []
-  for (let at = isNegated ? from + 1 : from; at < end; at++) {
+  let at = isNegated ? from + 1 : from
+  for (; at < pattern.length && pattern.charCodeAt(at) !== CLOSE; at++) {
     const unit = pattern.charCodeAt(at)
-    if (unit === BACKSLASH && at + 1 < end) {
+    if (unit === BACKSLASH && at + 1 < pattern.length) {
       const escaped = pattern.charCodeAt(++at)
       ranges.push([escaped, escaped])
-    } else if (pattern.charCodeAt(at + 1) === DASH && at + 2 < end) {
+    } else if (pattern.charCodeAt(at + 1) === DASH && at + 2 < pattern.length) {
       const last = pattern.charCodeAt(at + 2)
       ranges.push([Math.min(unit, last), Math.max(unit, last)])
       at += 2
     } else ranges.push([unit, unit])
   }
-  return unit => ranges.some(([low, high]) => unit >= low && unit <= high) !== isNegated
+  const token = (unit: number): boolean =>
+    ranges.some(([low, high]) => unit >= low && unit <= high) !== isNegated
+  return { token, end: at }
 }

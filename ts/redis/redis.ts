@@ -12,9 +12,11 @@ import type { ShardRoute, ShardRoutes } from '../volume/shard-routes.js'
 import type { Volumes } from '../volume/volumes.js'
 import { HeldBytes } from './held-bytes.js'
 import { loadShard } from './loader.js'
-import { ShardData } from './shard.js'
+import { Orders, randomBelow } from './orders.js'
+import { type Entry, ShardData } from './shard.js'
 import { shardOfSlot, slotOf } from './slots.js'
 import { Syncer } from './syncer.js'
+import { type Piece, walk } from './walk.js'
 import { WatchedKeys } from './watched-keys.js'
 
 const SWEEP_INTERVAL_MS = 100
@@ -24,6 +26,10 @@ const SWEEP_AGAIN = 5
 /** Sweeps in a row at most, so that nothing else waits for long. */
 const SWEEPS_MAX = 50
 const PREFIX_BYTES = 8
+/** So many keys that expire are looked at before keys are counted: with fewer it is exact. */
+const COUNTED_EXACTLY = 1_000
+/** Keys that RANDOMKEY draws before it gives up: they had all expired. */
+const DRAWS_MAX = 1_000
 
 export interface RedisParts {
   readonly store: Store
@@ -56,6 +62,8 @@ export class Redis {
   readonly #parts: RedisParts
   readonly #shards = new Map<number, OpenShard>()
   readonly #prefix: Buffer
+  /** For walks over keys and fields. */
+  readonly orders = new Orders()
   #shardCount = 0
   #sweeper: NodeJS.Timeout | undefined
   #following: Promise<void> = Promise.resolve()
@@ -83,10 +91,7 @@ export class Redis {
     this.#stopped = true
     clearInterval(this.#sweeper)
     await this.#following
-    const stopping = [...this.#shards.values()].map(({ syncer }) => syncer?.stop())
-    for (const result of await Promise.allSettled(stopping)) {
-      if (result.status === 'rejected') throw result.reason
-    }
+    await allOf([...this.#shards.values()].flatMap(({ syncer }) => syncer?.stop() ?? []))
   }
 
   /** Slot of a request's keys: one for all of them, of a shard that serves the request.
@@ -137,6 +142,66 @@ export class Redis {
     return { keys, expires }
   }
 
+  /** The number of keys in the shards of this member.
+   *  @throws RespError ERR shard id: … */
+  countKeys(): number {
+    let count = 0
+    for (const data of this.#ownShards(false)) {
+      // Twice, since a sweep ends with the turn that others have begun.
+      for (let turn = 0; turn < 2; turn++) data.sweep(COUNTED_EXACTLY, slotOfKey)
+      count += data.size
+    }
+    return count
+  }
+
+  /** A piece of a walk over the keys of this member's shards, see `walk`.
+   *  @throws RespError ERR shard id: … */
+  walk(cursor: number, count: number): Piece {
+    return walk({ shards: this.#ownShards(false), orders: this.orders }, cursor, count)
+  }
+
+  /** All keys of this member's shards; expired ones included.
+   *  @throws RespError ERR shard id: … */
+  *allKeys(): Generator<string> {
+    for (const { parts } of this.#ownShards(false)) for (const part of parts) yield* part.keys()
+  }
+
+  /** A key of this member's shards, drawn at random; undefined when there is none.
+   *  @throws RespError ERR shard id: … */
+  randomKey(): string | undefined {
+    const shards = this.#ownShards(false)
+    for (let draw = 0; draw < DRAWS_MAX; draw++) {
+      const part = randomPart(shards)
+      if (part === undefined) return undefined
+      const key = this.orders.one(part)
+      if (this.find(key) !== undefined) return key
+    }
+    return undefined
+  }
+
+  /** The live entry of a key of this member's shards, whatever slot it is in. */
+  find(key: string): Entry | undefined {
+    const slot = slotOfKey(key)
+    return this.shardOf(slot).get(slot, key)
+  }
+
+  /**
+   * Forgets all keys of this member's shards: at once in memory, for ever when the promise ends.
+   * @throws RespError ERR shard id: …, before anything is forgotten; or what the volume fails with
+   */
+  flush(): Promise<void> {
+    const shards = this.#ownShards(true)
+    const { volumes } = this.#parts
+    for (const { id } of shards) volumes.find('REDIS', id)?.checkWritable()
+    // ORDER: all of memory in this turn of the event loop; what comes later is of the time after.
+    const wipes = shards.map(data => {
+      data.clear()
+      return this.#shards.get(data.id)!.syncer!.wipe()
+    })
+    this.orders.forgetAll()
+    return allOf(wipes)
+  }
+
   /** Refuses a write that would need more memory than allowed.
    *  @throws RespError OOM */
   checkMemory(): void {
@@ -153,11 +218,26 @@ export class Redis {
       throw err(`shard id: ${id} not owned by any member yet`)
     }
     if (!route.local) throw new RespError('MOVED', `${slot} ${route.primaryAddress}`)
+    this.#checkOwn(route, isWrite)
+  }
+
+  /** Shards of which this member is the primary, by id. @throws RespError when one is not usable */
+  #ownShards(isWrite: boolean): ShardData[] {
+    const own = this.#parts.routes.shards('REDIS').filter(({ local }) => local)
+    own.sort((one, other) => one.id - other.id)
+    return own.map(route => {
+      this.#checkOwn(route, isWrite)
+      return this.#shards.get(route.id)!.data
+    })
+  }
+
+  #checkOwn(route: ShardRoute, isWrite: boolean): void {
+    const { id } = route
     if (route.status === 'INOPERABLE') throw err(`shard id: ${id} is in INOPERABLE status`)
     if (isWrite && route.status !== 'READWRITE') {
       throw err(`shard id: ${id} is not in READWRITE status`)
     }
-    if (!this.#shards.get(id)?.data.isLoaded) throw err(`shard id: ${id} not usable yet`)
+    if (this.#shards.get(id)?.syncer === undefined) throw err(`shard id: ${id} not usable yet`)
   }
 
   #follow(): Promise<void> {
@@ -209,12 +289,33 @@ export class Redis {
     this.#shards.delete(id)
     this.watched.touchSlots(slot => shardOfSlot(slot, this.#shardCount) === id)
     open.syncer?.abandon()
+    this.orders.forgetAll()
   }
 
   #sweep(): void {
+    this.orders.forgetIdle()
     for (const { data } of this.#shards.values()) {
       let sweeps = 0
       while (sweeps++ < SWEEPS_MAX && data.sweep(SWEEP_KEYS, slotOfKey) >= SWEEP_AGAIN);
     }
+  }
+}
+
+/** A part, drawn with the chance that its keys have together; undefined when there are none. */
+function randomPart(shards: readonly ShardData[]): ShardData['parts'][number] | undefined {
+  let at = randomBelow(shards.reduce((total, { size }) => total + size, 0))
+  for (const { parts } of shards) {
+    for (const part of parts) {
+      if (at < part.size) return part
+      at -= part.size
+    }
+  }
+  return undefined
+}
+
+/** Ends when all have ended. @throws what the first of those that failed did */
+async function allOf(promises: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(promises)) {
+    if (result.status === 'rejected') throw result.reason
   }
 }

@@ -74,6 +74,11 @@ export class ShardData {
     return this.#expiring.size
   }
 
+  /** The keys in parts, each in the order in which they came; expired ones included. */
+  get parts(): readonly ReadonlyMap<string, Entry>[] {
+    return this.#maps
+  }
+
   get isDirty(): boolean {
     return this.dirty.size > 0
   }
@@ -130,6 +135,29 @@ export class ShardData {
     }
     hash.fields.set(field, this.#newItem(key, field, value))
     return true
+  }
+
+  /** Deletes a field of a hash, and the hash with its last one. @returns true when it was there
+   *  @throws RespError WRONGTYPE */
+  deleteField(slot: number, key: string, field: string): boolean {
+    const hash = this.getHash(slot, key)
+    const item = hash?.fields.get(field)
+    if (hash === undefined || item === undefined) return false
+    hash.fields.delete(field)
+    this.#dropItem(item)
+    if (hash.fields.size === 0) {
+      this.#mapOf(slot).delete(key)
+      this.#expiring.delete(key)
+    }
+    return true
+  }
+
+  /** Forgets everything, and that it was ever in the volume: whoever calls has that wiped. */
+  clear(): void {
+    for (const map of this.#maps) map.clear()
+    this.#expiring.clear()
+    this.dirty.clear()
+    this.usedBytes = 0
   }
 
   /** @returns true when the key existed */

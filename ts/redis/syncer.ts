@@ -5,10 +5,14 @@
  * ORDER of a batch: bodies appended -> one metadata transaction (flush first, see volume) that
  * switches the records of the batch and clears those of items that are gone. A batch that fails is
  * put back as a whole and tried again after a period.
+ *
+ * A shard that is emptied at once has its volume wiped in one transaction. INVARIANT: nothing that
+ * it held before is written after that, and nothing that it got since is written before.
  */
 
 import type { Logger } from 'pino'
-import { redisChunkKey, redisChunksRange, redisRecordKey } from '../store/keyspace.js'
+import { err } from '../error.js'
+import { redisChunkKey, redisChunksRange, redisRange, redisRecordKey } from '../store/keyspace.js'
 import { unpack } from '../store/packed-range.js'
 import { packPointer, unpackPointer } from '../store/pointer.js'
 import type { Store } from '../store/store.js'
@@ -71,6 +75,9 @@ export class Syncer {
   #running: Promise<void> = Promise.resolve()
   #stopped = false
   #abandoned = false
+  /** How often the volume was to be wiped, and what of that is done. */
+  #wipesAsked = 0
+  #wipesDone = 0
 
   constructor(parts: SyncerParts) {
     this.#parts = parts
@@ -78,9 +85,11 @@ export class Syncer {
 
   start(): void {
     this.#timer = setTimeout(() => {
-      this.#running = this.#drain().then(() => {
-        if (!this.#stopped) this.start()
-      })
+      this.#running = this.#running
+        .then(() => this.#drain())
+        .then(() => {
+          if (!this.#stopped) this.start()
+        })
     }, this.#parts.periodMs)
   }
 
@@ -89,7 +98,18 @@ export class Syncer {
     this.#stopped = true
     clearTimeout(this.#timer)
     await this.#running
-    while (this.#parts.shard.isDirty) await this.#writeBatch(this.#takeBatch())
+    while (this.#isBehind) await this.#catchUp()
+  }
+
+  /** Clears all records of the shard, which was emptied in this turn of the event loop. A wipe that
+   *  fails is tried again, before anything else is written.
+   *  @throws what it failed with */
+  wipe(): Promise<void> {
+    this.#wipesAsked++
+    const wiped = this.#running.then(() => (this.#mustWipe ? this.#wipeVolume() : undefined))
+    // The caller hears of a failure; batches only wait for the end.
+    this.#running = wiped.catch(() => undefined)
+    return wiped
   }
 
   /** Ends without writing: the shard belongs to another member now. */
@@ -101,14 +121,41 @@ export class Syncer {
 
   async #drain(): Promise<void> {
     const { shard, log } = this.#parts
-    while (shard.isDirty && !this.#stopped) {
+    while (this.#isBehind && !this.#stopped) {
       try {
-        await this.#writeBatch(this.#takeBatch())
+        await this.#catchUp()
       } catch (cause) {
         log.error({ err: cause, shard: shard.id }, 'writing Redis data failed; trying again')
         return
       }
     }
+  }
+
+  get #isBehind(): boolean {
+    return this.#mustWipe || this.#parts.shard.isDirty
+  }
+
+  get #mustWipe(): boolean {
+    return this.#wipesDone < this.#wipesAsked
+  }
+
+  #catchUp(): Promise<void> {
+    return this.#mustWipe ? this.#wipeVolume() : this.#writeBatch(this.#takeBatch())
+  }
+
+  async #wipeVolume(): Promise<void> {
+    const { shard, volume, store } = this.#parts
+    const asked = this.#wipesAsked
+    await store.transact(
+      tx => {
+        if (this.#abandoned) throw err(`shard id: ${shard.id} belongs to another member now`)
+        volume.stage(tx).releaseAll()
+        const { begin, end } = redisRange(volume.prefix)
+        tx.clearRange(begin, end)
+      },
+      { idempotent: true },
+    )
+    this.#wipesDone = asked
   }
 
   #takeBatch(): Item[] {
@@ -140,7 +187,8 @@ export class Syncer {
       // Idempotent: a record that already points at its new place is left as it is.
       await store.transact(tx => this.#switchRecords(tx, batch), { idempotent: true })
     } catch (cause) {
-      shard.putBack(items)
+      // ORDER: a wipe that was asked for meanwhile comes next, and these are of the time before it.
+      if (!this.#mustWipe) shard.putBack(items)
       throw cause
     }
   }

@@ -221,6 +221,11 @@ export function accountingRange(volume: Buffer, segment: number): KeyRange {
   return prefixRange(u32Tagged(volume, VolumeTag.accounting, segment))
 }
 
+/** All entries, and all counters, of a volume. */
+export function volumeContentRanges(volume: Buffer): readonly KeyRange[] {
+  return [VolumeTag.entry, VolumeTag.accounting].map(tag => prefixRange(tagged(volume, tag)))
+}
+
 /** Registration of a segment; a writer into it reads exactly this key with a conflict range. */
 export function segmentKey(volume: Buffer, segment: number): Buffer {
   return u32Tagged(volume, VolumeTag.segment, segment)
@@ -239,6 +244,11 @@ export function segmentsRange(volume: Buffer): KeyRange {
 /** Prefix of the change log; versionstamp and user version (u16be) follow. */
 export function changeLogPrefix(volume: Buffer): Buffer {
   return tagged(volume, VolumeTag.changeLog)
+}
+
+/** All records of a REDIS shard, and their chunks: [begin, end). */
+export function redisRange(volume: Buffer): KeyRange {
+  return prefixRange(tagged(volume, VolumeTag.redis))
 }
 
 /** Prefix of the records of a REDIS shard. */

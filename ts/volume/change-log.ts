@@ -10,7 +10,8 @@
 
 import { checksumAt, type Locations, lengthAt, positionAt, segmentAt } from './locations.js'
 
-export const ChangeKind = { append: 1, release: 2 } as const
+/** `releaseAll` stands for a release of everything that was there; its location is all zeros. */
+export const ChangeKind = { append: 1, release: 2, releaseAll: 3 } as const
 export type ChangeKind = (typeof ChangeKind)[keyof typeof ChangeKind]
 
 export const CHANGE_BYTES = 17

@@ -14,11 +14,21 @@ import {
   changeLogPrefix,
   segmentKey,
   segmentTailKey,
+  volumeContentRanges,
   volumeEntryKey,
 } from '../store/keyspace.js'
 import type { Tx } from '../store/tx.js'
 import { ChangeCollector, ChangeKind } from './change-log.js'
-import { checksumAt, type Locations, lengthAt, positionAt, segmentAt } from './locations.js'
+import {
+  checksumAt,
+  LOCATION_WORDS,
+  type Locations,
+  lengthAt,
+  positionAt,
+  segmentAt,
+} from './locations.js'
+
+const NOWHERE: Locations = new Uint32Array(LOCATION_WORDS)
 
 /** What a volume offers to the transactions that write it. */
 export interface WritableVolume {
@@ -79,6 +89,15 @@ export class VolumeWrites {
     this.#tx.clear(volumeEntryKey(this.#volume.prefix, segment, positionAt(locations, i)))
     this.#account(prefix, segment, -1n, -BigInt(lengthAt(locations, i)))
     this.#changes.add(ChangeKind.release, locations, i)
+  }
+
+  /** Records that nothing in the volume is anybody's any more. The transaction stages nothing
+   *  else. */
+  releaseAll(): void {
+    for (const { begin, end } of volumeContentRanges(this.#volume.prefix)) {
+      this.#tx.clearRange(begin, end)
+    }
+    this.#changes.add(ChangeKind.releaseAll, NOWHERE, 0)
   }
 
   #account(prefix: Buffer, segment: number, count: bigint, bytes: bigint): void {

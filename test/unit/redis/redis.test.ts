@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { keepValue } from '../../../ts/redis/record.js'
 import type { KeyedFrame } from '../../../ts/redis/redis.js'
-import { slotOf } from '../../../ts/redis/slots.js'
+import { shardOfSlot, slotOf } from '../../../ts/redis/slots.js'
 import { Watch } from '../../../ts/redis/watched-keys.js'
 import { prefixRange, redisRecordsPrefix } from '../../../ts/store/keyspace.js'
 import { type DataMember, errorOf, openDataMember } from '../../support/data-member.js'
@@ -48,6 +48,10 @@ function set(key: string, value: string, expiresAtMs = 0): void {
 function get(key: string): unknown {
   const slot = slotOf(Buffer.from(key))
   return member.redis.shardOf(slot).getString(slot, key)?.item.value
+}
+
+function inShard(id: number, key: string): boolean {
+  return shardOfSlot(slotOf(Buffer.from(key)), 3) === id
 }
 
 /** Resolves once so many records of a shard are in its volume. */
@@ -176,6 +180,55 @@ test('writes are refused once the memory bound is reached', async () => {
   const slot = slotOf(Buffer.from('big'))
   member.redis.shardOf(slot).delete(slot, 'big')
   assert.is(await errorOf(() => member.redis.checkMemory()), 'no error')
+})
+
+test('counts, lists and draws the keys of all shards', () => {
+  assert.is(member.redis.randomKey(), undefined)
+  const keys = Array.from({ length: 60 }, (_, i) => `key:${i}`)
+  for (const key of keys) set(key, '1')
+  for (let i = 0; i < 10; i++) set(`gone:${i}`, '1', Date.now() - 1)
+  assert.equal(
+    [...member.redis.allKeys()].filter(key => member.redis.find(key)).sort(),
+    keys.sort(),
+  )
+  for (let i = 0; i < 10; i++) set(`gone:${i}`, '1', Date.now() - 1)
+  assert.is(member.redis.countKeys(), 60)
+  const drawn = new Set<string>()
+  while (drawn.size < keys.length) drawn.add(member.redis.randomKey()!)
+  assert.equal([...drawn].sort(), keys.sort())
+})
+
+test('flushing empties all shards of the member, for ever', async () => {
+  for (let i = 0; i < 100; i++) set(`key:${i}`, '1')
+  await written(2, [...Array(100).keys()].filter(i => inShard(2, `key:${i}`)).length)
+  const flushed = member.redis.flush()
+  assert.equal(member.redis.keyspace(), { keys: 0, expires: 0 })
+  set('after', '1')
+  await flushed
+  member = await member.reopen()
+  assert.equal(member.redis.keyspace(), { keys: 1, expires: 0 })
+  assert.is(get('after'), '1')
+})
+
+test('what looks at all shards is refused while one of them is not usable', async () => {
+  const { redis, cluster } = member
+  set('foo', '1')
+  await cluster.administration.setShardStatus('REDIS', 1, 'READONLY')
+  assert.is(redis.countKeys(), 1)
+  const readOnly = 'ERR shard id: 1 is not in READWRITE status'
+  assert.is(await errorOf(() => redis.flush()), readOnly)
+  await cluster.administration.setShardStatus('REDIS', 1, 'INOPERABLE')
+  const inoperable = 'ERR shard id: 1 is in INOPERABLE status'
+  assert.is(await errorOf(() => redis.countKeys()), inoperable)
+  assert.is(await errorOf(() => redis.walk(0, 10)), inoperable)
+  assert.is(await errorOf(() => redis.randomKey()), inoperable)
+  assert.is(await errorOf(() => [...redis.allKeys()]), inoperable)
+  assert.is(get('foo'), '1')
+  // A shard of another member is not looked at, and not flushed.
+  await assign(1, STRANGER)
+  assert.is(redis.countKeys(), 1)
+  await redis.flush()
+  assert.is(redis.countKeys(), 0)
 })
 
 test('a shard that cannot be loaded is unusable, and the others serve', async () => {

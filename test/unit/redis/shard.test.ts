@@ -76,6 +76,41 @@ test('deleting says whether the key was there', () => {
   assert.is(shard.size, 0)
 })
 
+test('a hash goes with its last field, and so does its expiry', async () => {
+  hset('h', 'a', '1')
+  hset('h', 'b', '1')
+  set('k', '1')
+  persistAll()
+  const drop = (key: string, field: string) => shard.deleteField(slot(key), key, field)
+  assert.ok(drop('h', 'a'))
+  assert.not(drop('h', 'a'))
+  assert.not(drop('none', 'a'))
+  assert.is(await errorOf(() => drop('k', 'a')), WRONG_TYPE)
+  assert.equal(fields('h'), ['b=1'])
+  assert.ok(drop('h', 'b'))
+  assert.is(shard.get(slot('h'), 'h'), undefined)
+  assert.is(shard.size, 1)
+  assert.equal(dirty(), [
+    ['h', 'a', false],
+    ['h', 'b', false],
+  ])
+})
+
+test('clearing forgets everything, and what comes afterwards has other record ids', () => {
+  set('k', '1', Date.now() + 60_000)
+  hset('h', 'a', '1')
+  persistAll()
+  set('k', '2')
+  shard.clear()
+  assert.equal([shard.size, shard.expiringSize, shard.usedBytes], [0, 0, 0])
+  assert.not(shard.isDirty)
+  assert.is(get('k'), undefined)
+  set('k', '3')
+  assert.equal(dirty(), [['k', undefined, true]])
+  persistAll()
+  assert.is(shard.lastRecordId, 3)
+})
+
 test('an expired key is gone for every reader, and one that is set again lives', () => {
   set('k', '1', Date.now() - 1)
   hset('h', 'a', '1')

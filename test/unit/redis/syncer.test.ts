@@ -13,6 +13,7 @@ import {
   changeLogPrefix,
   prefixRange,
   redisChunksRange,
+  redisRange,
   redisRecordsPrefix,
 } from '../../../ts/store/keyspace.js'
 import { type DataMember, errorOf, openDataMember } from '../../support/data-member.js'
@@ -268,6 +269,110 @@ test('a batch that fails is put back, and written later', async () => {
   const loaded = await load()
   assert.is(stringIn(loaded, 'k'), '2')
   assert.is(loaded.size, 1)
+  assert.is(await records(), 1)
+})
+
+test('a wipe clears every record, chunks too, in one commit', async () => {
+  for (let i = 0; i < 1_500; i++) set(`key:${i}`, String(i))
+  set('long', Buffer.alloc(1_000_000))
+  hset('h', 'a', '1')
+  await sync()
+  const before = await commits()
+  set('dirty', '1')
+  shard.clear()
+  await syncer.wipe()
+  assert.is(await commits(), before + 1)
+  assert.is(await records(), 0)
+  assert.is(await count(redisRange(member.redisVolume.prefix)), 0)
+  assert.equal(await accounting(), { used: 0, entries: 0 })
+  await sync()
+  assert.is((await load()).size, 0)
+})
+
+test('what is written after a wipe stays, and what was on its way before does not', async () => {
+  const volume = member.redisVolume
+  const { append } = volume
+  let wiped: Promise<void> | undefined
+  volume.append = (bodies, lengths) => {
+    volume.append = append
+    shard.clear()
+    wiped = syncer.wipe()
+    set('after', '1')
+    return append.call(volume, bodies, lengths)
+  }
+  set('before', '1')
+  syncer.start()
+  await until('the wipe was asked for', () => wiped !== undefined)
+  await wiped
+  await sync()
+  const loaded = await load()
+  assert.is(stringIn(loaded, 'before'), undefined)
+  assert.is(stringIn(loaded, 'after'), '1')
+  assert.is(await records(), 1)
+})
+
+test('a batch that fails while a wipe is due is not put back', async () => {
+  const volume = member.redisVolume
+  const { append } = volume
+  let wiped: Promise<void> | undefined
+  volume.append = () => {
+    volume.append = append
+    shard.clear()
+    wiped = syncer.wipe()
+    return Promise.reject(err('the disk is full'))
+  }
+  set('before', '1')
+  syncer.start()
+  await until('the wipe was asked for', () => wiped !== undefined)
+  await wiped
+  assert.not(shard.isDirty)
+  await sync()
+  assert.is(await records(), 0)
+})
+
+test('a wipe that fails says so, and is done before anything else is written', async () => {
+  const volume = member.redisVolume
+  const { stage } = volume
+  set('before', '1')
+  await sync()
+  volume.stage = () => {
+    throw err('the store is gone')
+  }
+  shard.clear()
+  const failed = syncer.wipe()
+  set('after', '1')
+  assert.is(await errorOf(() => failed), 'ERR the store is gone')
+  assert.is(await errorOf(() => sync()), 'ERR the store is gone')
+  volume.stage = stage
+  await syncer.stop()
+  const loaded = await load()
+  assert.is(stringIn(loaded, 'before'), undefined)
+  assert.is(stringIn(loaded, 'after'), '1')
+})
+
+test('each of several wipes ends, and only what came last is there', async () => {
+  set('a', '1')
+  syncer.start()
+  const wipes: Promise<void>[] = []
+  for (const key of ['b', 'c', 'd']) {
+    shard.clear()
+    wipes.push(syncer.wipe())
+    set(key, '1')
+  }
+  await Promise.all(wipes)
+  await sync()
+  const loaded = await load()
+  assert.is(loaded.size, 1)
+  assert.is(stringIn(loaded, 'd'), '1')
+})
+
+test('a wipe of a shard that belongs to another member changes nothing', async () => {
+  set('k', '1')
+  await sync()
+  shard.clear()
+  const wiped = syncer.wipe()
+  syncer.abandon()
+  assert.is(await errorOf(() => wiped), 'ERR shard id: 0 belongs to another member now')
   assert.is(await records(), 1)
 })
 

@@ -242,6 +242,15 @@ test('writes one change-log entry a commit, in the order of its changes', async 
   ])
 })
 
+test('releases everything at once, and writes on behind it', async () => {
+  await write(10, 20)
+  await once(member.store, tx => volume.stage(tx).releaseAll())
+  assert.equal(await accounting(), { used: 0, garbage: 30, entries: 0 })
+  assert.equal(changesIn((await changeLog()).at(-1)!), [`${ChangeKind.releaseAll} 0:0+0`])
+  await write(5)
+  assert.equal(await accounting(), { used: 5, garbage: 30, entries: 1 })
+})
+
 test('splits the change log of a large commit into values of bounded size, in order', async () => {
   const count = 5000
   const locations = await append(...Array.from({ length: count }, () => 1))

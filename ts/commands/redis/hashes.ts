@@ -1,9 +1,18 @@
-/** HSET, HGET and HGETALL. */
+/** Commands that write the fields of a hash. */
 
-import { keepValue, type Value } from '../../redis/record.js'
-import { binary as binaryReply, integer, mapOf, nullable } from '../../resp/reply.js'
+import { keepValue } from '../../redis/record.js'
+import type { Redis } from '../../redis/redis.js'
+import type { ShardData } from '../../redis/shard.js'
+import { integer, ok } from '../../resp/reply.js'
 import { binary, bytes, command, key, rest } from '../../server/command.js'
+import type { Context } from '../../server/context.js'
 import { requireRedis } from './shared.js'
+
+const DURABILITY =
+  'The data is in memory when the command answers, and on disk within about a second: ' +
+  'a crash before that loses it. It takes no part in BEGIN … COMMIT.'
+
+const PAIRS = rest(bytes('pairs'), { min: 2, step: 2, syntax: 'field value [field value …]' })
 
 export const hset = command({
   name: 'HSET',
@@ -11,66 +20,90 @@ export const hset = command({
   since: '0.1.0',
   complexity: 'O(n) in the number of fields',
   summary: 'Sets fields of a hash. Returns how many are new.',
-  args: [
-    key(binary('key')),
-    rest(bytes('pairs'), { min: 2, step: 2, syntax: 'field value [field value …]' }),
-  ],
+  args: [key(binary('key')), PAIRS],
   port: 'client',
   flags: ['redis', 'write', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
   reply: integer,
   example: ['HSET user:1 name Ada city Helsinki', 'HSET user:1 city Oulu'],
-  notes: [
-    'The data is in memory when the command answers, and on disk within about a second: ' +
-      'a crash before that loses it. It takes no part in BEGIN … COMMIT.',
-  ],
-  run: (ctx, { key: name, pairs }) => {
-    const redis = requireRedis(ctx)
-    redis.checkMemory()
-    const shard = redis.shardOf(ctx.slot)
-    let added = 0
-    for (let i = 0; i < pairs.length; i += 2) {
-      const field = pairs[i]!.toString('latin1')
-      if (shard.setField(ctx.slot, name, field, keepValue(pairs[i + 1]!))) added++
-    }
-    return added
-  },
+  notes: [DURABILITY],
+  run: (ctx, { key: name, pairs }) => setFields(ctx, name, pairs),
 })
 
-export const hget = command({
-  name: 'HGET',
-  group: 'hash',
-  since: '0.1.0',
-  complexity: 'O(1)',
-  summary: 'Returns the value of a field of a hash.',
-  args: [key(binary('key')), binary('field')],
-  port: 'client',
-  flags: ['redis', 'readonly', 'fast', 'sync'],
-  errors: ['WRONGTYPE', 'MOVED'],
-  reply: nullable(binaryReply),
-  example: ['HSET user:1 name Ada', 'HGET user:1 name', 'HGET user:1 city'],
-  run: (ctx, { key: name, field }) => {
-    const hash = requireRedis(ctx).shardOf(ctx.slot).getHash(ctx.slot, name)
-    return hash?.fields.get(field)?.value
-  },
-})
-
-export const hgetall = command({
-  name: 'HGETALL',
+export const hmset = command({
+  name: 'HMSET',
   group: 'hash',
   since: '0.1.0',
   complexity: 'O(n) in the number of fields',
-  summary: 'Returns all fields of a hash with their values.',
-  args: [key(binary('key'))],
+  summary: 'Sets fields of a hash.',
+  args: [key(binary('key')), PAIRS],
   port: 'client',
-  flags: ['redis', 'readonly', 'sync'],
-  errors: ['WRONGTYPE', 'MOVED'],
-  reply: mapOf(binaryReply, binaryReply),
-  example: ['HSET user:1 name Ada city Helsinki', 'HGETALL user:1'],
-  run: (ctx, { key: name }) => {
-    const hash = requireRedis(ctx).shardOf(ctx.slot).getHash(ctx.slot, name)
-    const fields = new Map<string, Value>()
-    for (const [field, item] of hash?.fields ?? []) fields.set(field, item.value)
-    return fields
+  flags: ['redis', 'write', 'sync'],
+  errors: ['WRONGTYPE', 'OOM', 'MOVED'],
+  reply: ok,
+  example: ['HMSET user:1 name Ada city Helsinki', 'HGETALL user:1'],
+  notes: ['HSET does the same, and says how many fields are new.', DURABILITY],
+  run: (ctx, { key: name, pairs }) => setFields(ctx, name, pairs),
+})
+
+/** @returns the number of new fields */
+function setFields(ctx: Context, name: string, pairs: readonly Buffer[]): number {
+  const shard = growing(ctx)
+  let added = 0
+  for (let i = 0; i < pairs.length; i += 2) {
+    const field = pairs[i]!.toString('latin1')
+    if (shard.setField(ctx.slot, name, field, keepValue(pairs[i + 1]!))) added++
+  }
+  return added
+}
+
+export const hsetnx = command({
+  name: 'HSETNX',
+  group: 'hash',
+  since: '0.1.0',
+  complexity: 'O(1)',
+  summary: 'Sets a field of a hash, unless it is there. Returns 1 or 0.',
+  args: [key(binary('key')), binary('field'), bytes('value')],
+  port: 'client',
+  flags: ['redis', 'write', 'fast', 'sync'],
+  errors: ['WRONGTYPE', 'OOM', 'MOVED'],
+  reply: integer,
+  example: ['HSETNX user:1 name Ada', 'HSETNX user:1 name Eve', 'HGET user:1 name'],
+  notes: [DURABILITY],
+  run: (ctx, { key: name, field, value }) => {
+    const shard = growing(ctx)
+    if (shard.getHash(ctx.slot, name)?.fields.has(field)) return 0
+    shard.setField(ctx.slot, name, field, keepValue(value))
+    return 1
   },
 })
+
+export const hdel = command({
+  name: 'HDEL',
+  group: 'hash',
+  since: '0.1.0',
+  complexity: 'O(n) in the number of fields',
+  summary: 'Deletes fields of a hash. Returns how many there were.',
+  args: [key(binary('key')), rest(binary('field'))],
+  port: 'client',
+  flags: ['redis', 'write', 'fast', 'sync'],
+  errors: ['WRONGTYPE', 'MOVED'],
+  reply: integer,
+  example: ['HSET user:1 name Ada city Helsinki', 'HDEL user:1 city mail', 'HDEL user:1 name'],
+  notes: ['A hash goes with its last field.'],
+  run: (ctx, { key: name, field: fields }) => {
+    const shard = requireRedis(ctx).shardOf(ctx.slot)
+    // Before the fields are looked at, so that a string is refused.
+    if (shard.getHash(ctx.slot, name) === undefined) return 0
+    let deleted = 0
+    for (const field of fields) if (shard.deleteField(ctx.slot, name, field)) deleted++
+    return deleted
+  },
+})
+
+/** The shard of a request that may make it larger. @throws RespError OOM */
+function growing(ctx: Context): ShardData {
+  const redis: Redis = requireRedis(ctx)
+  redis.checkMemory()
+  return redis.shardOf(ctx.slot)
+}

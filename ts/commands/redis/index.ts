@@ -3,25 +3,32 @@
 import type { Command } from '../../server/command.js'
 import { cluster } from './cluster.js'
 import { asking, readonly, readwrite } from './cluster-modes.js'
-import { hget, hgetall, hset } from './hashes.js'
+import { flushall, flushdb } from './flush.js'
+import { hdel, hmset, hset, hsetnx } from './hashes.js'
+import { hincrby, hincrbyfloat } from './hashes-numbers.js'
+import { hrandfield } from './hashes-random.js'
+import { hexists, hget, hgetall, hkeys, hlen, hmget, hstrlen, hvals } from './hashes-read.js'
 import { discard, exec, multi, unwatch, watch } from './multi.js'
+import { hscan, scan } from './scan.js'
+import { dbsize, keys, randomkey } from './scan-keys.js'
 import { set } from './set.js'
 import { del, get } from './strings.js'
 
+const hashCommands: readonly Command[] = [
+  ...[hset, hmset, hsetnx, hdel, hincrby, hincrbyfloat],
+  ...[hget, hmget, hgetall, hkeys, hvals, hlen, hexists, hstrlen, hrandfield, hscan],
+]
+
+const keyspaceCommands: readonly Command[] = [scan, keys, randomkey, dbsize, flushdb, flushall]
+
+const sessionCommands: readonly Command[] = [
+  ...[multi, exec, discard, watch, unwatch],
+  ...[cluster, readonly, readwrite, asking],
+]
+
 export const redisCommands: readonly Command[] = [
-  set,
-  get,
-  del,
-  hset,
-  hget,
-  hgetall,
-  multi,
-  exec,
-  discard,
-  watch,
-  unwatch,
-  cluster,
-  readonly,
-  readwrite,
-  asking,
+  ...[set, get, del],
+  ...hashCommands,
+  ...keyspaceCommands,
+  ...sessionCommands,
 ]
