@@ -288,6 +288,28 @@ test('sees that a watched key expires', async () => {
   await says(client, 'EXEC', '*-1')
 })
 
+test('empties the member in a queue, and for those who watch', async () => {
+  const [client, other, third] = [
+    await server.connect(),
+    await server.connect(),
+    await server.connect(),
+  ]
+  await client.call('SET', 'w', 'v')
+  await says(other, 'WATCH w', '+OK')
+  await says(third, 'WATCH {w}none', '+OK')
+  await queue(client, 'GET w', 'FLUSHALL', 'GET w', 'SET {w}1 v', 'FLUSHDB x', 'GET {w}1')
+  // It answers when the volume is empty too; what comes behind it waits for that.
+  client.send('EXEC')
+  client.send('GET', '{w}1')
+  const replies = '*6\r\n$1\r\nv\r\n+OK\r\n$-1\r\n+OK\r\n-ERR syntax error\r\n$1\r\nv\r\n'
+  assert.is(await client.readText(), replies)
+  assert.is(await client.readText(), '$1\r\nv\r\n')
+  await queue(other, 'GET w')
+  await says(other, 'EXEC', '*-1')
+  await queue(third, 'GET w')
+  await says(third, 'EXEC', '*1\r\n$-1')
+})
+
 test('runs nothing when a shard stopped serving in between', async () => {
   const [client, admin] = [await server.connect(), await server.connectAdmin()]
   // foo is in the last shard of three, {}x in the second.

@@ -81,7 +81,7 @@ export class Gates {
       }
       const result = command.run!(ctx, args as never)
       if (!(result instanceof Promise)) {
-        if (result instanceof MultiQueue) return this.#runQueue(ctx, result)
+        if (command.isImmediate && result instanceof MultiQueue) return this.#runQueue(ctx, result)
         if (command.isWrite) this.#touch(command, frame)
         this.finish(ctx, result)
         return undefined
