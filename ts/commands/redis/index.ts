@@ -3,16 +3,20 @@
 import type { Command } from '../../server/command.js'
 import { cluster } from './cluster.js'
 import { asking, readonly, readwrite } from './cluster-modes.js'
+import { expiryCommands } from './expiry.js'
 import { flushall, flushdb } from './flush.js'
 import { hdel, hmset, hset, hsetnx } from './hashes.js'
 import { hincrby, hincrbyfloat } from './hashes-numbers.js'
 import { hrandfield } from './hashes-random.js'
 import { hexists, hget, hgetall, hkeys, hlen, hmget, hstrlen, hvals } from './hashes-read.js'
+import { keyCommands } from './keys.js'
 import { discard, exec, multi, unwatch, watch } from './multi.js'
 import { hscan, scan } from './scan.js'
 import { dbsize, keys, randomkey } from './scan-keys.js'
-import { set } from './set.js'
-import { del, get } from './strings.js'
+import { setCommands } from './set.js'
+import { stringCommands } from './strings.js'
+import { stringNumberCommands } from './strings-numbers.js'
+import { stringRangeCommands } from './strings-ranges.js'
 
 const hashCommands: readonly Command[] = [
   ...[hset, hmset, hsetnx, hdel, hincrby, hincrbyfloat],
@@ -27,7 +31,12 @@ const sessionCommands: readonly Command[] = [
 ]
 
 export const redisCommands: readonly Command[] = [
-  ...[set, get, del],
+  ...keyCommands,
+  ...expiryCommands,
+  ...setCommands,
+  ...stringCommands,
+  ...stringRangeCommands,
+  ...stringNumberCommands,
   ...hashCommands,
   ...keyspaceCommands,
   ...sessionCommands,
