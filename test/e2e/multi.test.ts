@@ -351,7 +351,8 @@ test('bounds what sessions queue and watch', async () => {
     await queue(client)
     await says(client, 'EXEC', '*0')
     const leaving = await server.connect()
-    await queue(leaving, `SET m:l ${large}`)
+    await says(leaving, `WATCH ${large.slice(MIB * 0.4)}`, '+OK')
+    await queue(leaving, `SET m:l ${large.slice(MIB * 0.2)}`)
     leaving.close()
     await until('the session is gone', async () => {
       return !/ multi=1 /.test(String(await client.call('CLIENT', 'LIST')))
