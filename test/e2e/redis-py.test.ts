@@ -1,84 +1,62 @@
 /**
- * redis-py against a server, in both protocols. The checks themselves are Python, in
- * `test/clients/python`; each is a test here.
+ * redis-py against a server, and its cluster mode against two members, in both protocols. The
+ * checks themselves are Python, in `test/clients/python`; each is a test here.
  */
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
-import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
-import { reportSkip } from '../support/outcome.js'
+import { addChecks, runChecks } from '../support/client-checks.js'
 import { freePort } from '../support/ports.js'
 import { installedOrSkip } from '../support/python.js'
+import { served, withRedisPair } from '../support/redis-pair.js'
 import { TestServer } from '../support/server.js'
 
-const SCRIPT = '../../../test/clients/python/redis_client.py'
 const VERSION = '8.1.0'
-const LIMIT_MS = 50_000
+const SCRIPTS = new URL('../../../test/clients/python/', import.meta.url)
 
 const test = suite('redis-py')
 
-/** One line of the script's output. */
-interface Check {
-  name: string
-  /** Traceback of a failure. */
-  error: string | null
+/** Runs a script to its end, and makes its checks tests. */
+async function check(
+  title: string,
+  script: { name: string; args: string[]; path: string; restart(): Promise<void> },
+): Promise<void> {
+  const outcome = await runChecks({
+    program: 'python3',
+    args: [fileURLToPath(new URL(script.name, SCRIPTS)), ...script.args],
+    env: { PYTHONPATH: script.path, PYTHONDONTWRITEBYTECODE: '1' },
+    restart: script.restart,
+  })
+  addChecks(test, title, outcome)
 }
 
-type Python = ChildProcessByStdio<Writable, Readable, Readable>
-
-function start(path: string, port: number, protocol: 2 | 3): Python {
-  const script = fileURLToPath(new URL(SCRIPT, import.meta.url))
-  const own = { PYTHONPATH: path, PYTHONDONTWRITEBYTECODE: '1' }
-  return spawn('python3', [script, String(port), String(protocol)], {
-    env: { ...process.env, ...own },
-    stdio: ['pipe', 'pipe', 'pipe'],
-    timeout: LIMIT_MS,
-    killSignal: 'SIGKILL',
-  })
-}
-
-/** Runs the script to its end. @returns its checks, and how it ended */
-async function run(server: TestServer, python: Python): Promise<{ checks: Check[]; end: string }> {
-  const checks: Check[] = []
-  let written = ''
-  python.stderr.setEncoding('utf8').on('data', text => {
-    written += text
-  })
-  const ended = new Promise<string>(resolve => {
-    python.on('close', (code, signal) => resolve(code === 0 ? '' : `${signal ?? code}: ${written}`))
-  })
-  for await (const line of createInterface({ input: python.stdout })) {
-    if (line === 'restart') {
-      await server.restart()
-      python.stdin.write('done\n')
-      continue
-    }
-    const said = JSON.parse(line)
-    if ('skip' in said) reportSkip('redis-py', said.skip)
-    else checks.push(said)
-  }
-  return { checks, end: await ended }
-}
-
-async function addChecks(protocol: 2 | 3, path: string): Promise<void> {
+async function checkServer(protocol: 2 | 3, path: string): Promise<void> {
   const port = await freePort()
   const server = new TestServer([`network.external.port=${port}`])
   try {
     await server.start()
-    const { checks, end } = await run(server, start(path, port, protocol))
-    const add = (name: string, failed: string | null): void =>
-      test(`RESP${protocol}: ${name}`, () => {
-        if (failed) throw new Error(failed)
-      })
-    for (const { name, error } of checks) add(name, error)
-    add('runs to its end', end)
+    const args = [String(port), String(protocol)]
+    const restart = () => server.restart()
+    await check(`RESP${protocol}`, { name: 'redis_client.py', args, path, restart })
   } finally {
     await server.dispose()
   }
 }
 
+async function checkCluster(protocol: 2 | 3, path: string): Promise<void> {
+  await withRedisPair(async pair => {
+    const args = [String(pair[protocol - 2]!.port), String(protocol)]
+    const restart = async () => {
+      for (const { server } of pair) await server.restart()
+      await served(pair)
+    }
+    await check(`cluster, RESP${protocol}`, { name: 'redis_cluster.py', args, path, restart })
+  })
+}
+
 const path = await installedOrSkip('redis', VERSION)
-if (path !== undefined) await Promise.all([addChecks(2, path), addChecks(3, path)])
+if (path !== undefined) {
+  await Promise.all([checkServer(2, path), checkServer(3, path)])
+  await Promise.all([checkCluster(2, path), checkCluster(3, path)])
+}
 
 test.run()

@@ -16,6 +16,7 @@ const ROUNDS = {
   'redis shard': { short: 150, long: 2_000 },
   'walks over names': { short: 1_000, long: 50_000 },
   'requests beside redis-server': { short: 15_000, long: 1_000_000 },
+  'transactions beside redis-server': { short: 60, long: 5_000 },
   'slots of shards': { short: 300, long: 20_000 },
   'process ids': { short: 300, long: 20_000 },
   'key order': { short: 500, long: 50_000 },

@@ -24,6 +24,12 @@ export interface MemberRecord {
   readonly internal: Address
 }
 
+/** Client-port `host:port` as Redis Cluster has it: clients cut at the last colon, and take no
+ *  brackets around an IPv6 host. */
+export function clientAddress({ external: { host, port } }: MemberRecord): string {
+  return `${host}:${port}`
+}
+
 const BASE32HEX = '0123456789ABCDEFGHIJKLMNOPQRSTUV'
 const PROCESS_ID_CHARS = 24
 

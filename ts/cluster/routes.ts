@@ -13,7 +13,7 @@ import type { Store } from '../store/store.js'
 import type { Tx } from '../store/tx.js'
 import type { ShardKind, ShardRoute, ShardRoutes, ShardStatus } from '../volume/shard-routes.js'
 import type { ClusterKeys, KeyRange } from './keys.js'
-import { addressText, decodeMember, type MemberRecord } from './member.js'
+import { clientAddress, decodeMember, type MemberRecord } from './member.js'
 
 /** What the store keeps of a route, as JSON. */
 export interface RouteRecord {
@@ -105,7 +105,7 @@ function decodeRoutes(
       id,
       ...record,
       local: record.primary === known.self,
-      primaryAddress: primary === undefined ? '' : addressText(primary.external),
+      primaryAddress: primary === undefined ? '' : clientAddress(primary),
       epochKey: keys.epoch(kind, id),
       epoch: value.readBigInt64LE(),
     })

@@ -11,12 +11,14 @@ import { err, RespError } from '../error.js'
 import type { Store } from '../store/store.js'
 import type { ShardRoute, ShardRoutes } from '../volume/shard-routes.js'
 import type { Volumes } from '../volume/volumes.js'
+import { HeldBytes } from './held-bytes.js'
 import { loadShard } from './loader.js'
 import { Orders, randomBelow } from './orders.js'
 import { type Entry, ShardData } from './shard.js'
 import { shardOfSlot, slotOf } from './slots.js'
 import { Syncer } from './syncer.js'
 import { type Piece, walk } from './walk.js'
+import { WatchedKeys } from './watched-keys.js'
 
 const SWEEP_INTERVAL_MS = 100
 const SWEEP_KEYS = 20
@@ -57,6 +59,9 @@ interface OpenShard {
 const slotOfKey = (key: string): number => slotOf(Buffer.from(key, 'latin1'))
 
 export class Redis {
+  readonly watched = new WatchedKeys()
+  /** What sessions keep for MULTI and WATCH. */
+  readonly held: HeldBytes
   readonly #parts: RedisParts
   readonly #shards = new Map<number, OpenShard>()
   readonly #prefix: Buffer
@@ -72,6 +77,7 @@ export class Redis {
 
   constructor(parts: RedisParts) {
     this.#parts = parts
+    this.held = new HeldBytes(parts.config.network.query_buffer_limit)
     this.#prefix = createHash('sha256')
       .update(parts.config.redis.volume_syncer.prefix)
       .digest()
@@ -123,9 +129,19 @@ export class Redis {
 
   /** The data of the shard that owns a slot; the slot gate has admitted the request. */
   shardOf(slot: number): ShardData {
-    const open = this.#shards.get(shardOfSlot(slot, this.#shardCount))
-    if (open === undefined) throw new Error(`slot ${slot} is not served here`)
-    return open.data
+    const data = this.findShard(slot)
+    if (data === undefined) throw new Error(`slot ${slot} is not served here`)
+    return data
+  }
+
+  /** As `shardOf`, for a slot that nobody has admitted; undefined when it is not served here. */
+  findShard(slot: number): ShardData | undefined {
+    return this.#shards.get(shardOfSlot(slot, this.#shardCount))?.data
+  }
+
+  /** Live keys of a slot; none when the slot is not served here. */
+  keysInSlot(slot: number): Iterable<string> {
+    return this.findShard(slot)?.keysInSlot(slot, slotOfKey) ?? []
   }
 
   keyspace(): { keys: number; expires: number } {
@@ -201,7 +217,7 @@ export class Redis {
   /** Refuses a write that would need more memory than allowed.
    *  @throws RespError OOM */
   checkMemory(): void {
-    let usedBytes = 0
+    let usedBytes = this.held.usedBytes
     for (const { data } of this.#shards.values()) usedBytes += data.usedBytes
     if (usedBytes < this.#parts.config.redis.maxmemory) return
     throw new RespError('OOM', "command not allowed when used memory > 'maxmemory'.")
@@ -301,6 +317,7 @@ export class Redis {
   /** The new primary has what was persisted; what was not is lost with the ownership. */
   #dropShard(id: number, open: OpenShard): void {
     this.#shards.delete(id)
+    this.watched.touchSlots(slot => shardOfSlot(slot, this.#shardCount) === id)
     open.syncer?.abandon()
     this.orders.forgetAll()
   }

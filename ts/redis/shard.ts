@@ -320,6 +320,15 @@ export class ShardData {
     return expired
   }
 
+  /** Live keys of one slot. @yields in no order; nothing may change meanwhile */
+  *keysInSlot(slot: number, slotOfKey: (key: string) => number): Iterable<string> {
+    const nowMs = Date.now()
+    for (const [key, { expiresAtMs }] of this.#mapOf(slot)) {
+      if (expiresAtMs !== 0 && expiresAtMs <= nowMs) continue
+      if (slotOfKey(key) === slot) yield key
+    }
+  }
+
   #mapOf(slot: number): Map<string, Entry> {
     return this.#maps[slot % MAP_COUNT]!
   }

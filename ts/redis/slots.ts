@@ -42,6 +42,11 @@ function indexOf(bytes: Uint8Array, byte: number, start: number, end: number): n
   return at
 }
 
+/** First slot of shard i of n; of one behind the last, 16384. */
+export function firstSlotOf(shard: number, shardCount: number): number {
+  return Math.floor((shard * SLOT_COUNT) / shardCount)
+}
+
 /** Shard i of n owns the slots from ⌊i·16384/n⌋ up to the next shard's first; 0 when n is 0. */
 export function shardOfSlot(slot: number, shardCount: number): number {
   return Math.max(0, Math.floor(((slot + 1) * shardCount - 1) / SLOT_COUNT))

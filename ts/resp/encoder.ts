@@ -77,6 +77,11 @@ export class Encoder {
     this.#out.utf8(`-${oneLine(`${error.prefix} ${error.message}`)}\r\n`)
   }
 
+  /** The head of an array, whose `count` elements follow as replies of their own. */
+  arrayLength(count: number): void {
+    this.#out.latin1(`*${count}\r\n`)
+  }
+
   #composite(shape: ReplyShape, data: unknown, protocol: 2 | 3): void {
     switch (shape.kind) {
       case 'nullable':

@@ -90,6 +90,17 @@ export class Frame {
     return this.input.utf8Slice(this.base + this.starts[index]!, this.base + this.ends[index]!)
   }
 
+  /** The same words in a frame with memory of its own. */
+  copy(): Frame {
+    const frame = new Frame()
+    frame.attach(this.input, this.base)
+    frame.count = this.count
+    frame.starts = this.starts.slice(0, this.count)
+    frame.ends = this.ends.slice(0, this.count)
+    frame.own()
+    return frame
+  }
+
   /** Moves the words to memory of their own: afterwards they may be kept for any time. */
   own(): void {
     const { count } = this

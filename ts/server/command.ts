@@ -27,7 +27,10 @@ export * from './arguments.js'
  *                 peer that is gone is noticed afterwards
  *  noauth         runs before the connection has logged in
  *  uninitialized  runs before the cluster is initialised
- *  redis          a Redis data command: slot routing, lower-case name in arity errors */
+ *  redis          a Redis data command: slot routing, lower-case name in arity errors. MULTI queues
+ *                 it, so its work on the data is done when `run` returns, even if it answers later
+ *  queued         MULTI queues it, though it is no Redis data command
+ *  immediate      runs at once inside MULTI */
 export type CommandFlag =
   | 'write'
   | 'readonly'
@@ -38,6 +41,8 @@ export type CommandFlag =
   | 'noauth'
   | 'uninitialized'
   | 'redis'
+  | 'queued'
+  | 'immediate'
 
 export type Port = 'client' | 'admin'
 
@@ -183,6 +188,9 @@ export class Command {
   readonly isBlocking: boolean
   readonly isWrite: boolean
   readonly isRedis: boolean
+  /** Inside MULTI it is queued; runs at once. Neither: it is refused there. */
+  readonly isQueued: boolean
+  readonly isImmediate: boolean
   readonly beforeLogin: boolean
   readonly beforeInitialization: boolean
 
@@ -212,6 +220,8 @@ export class Command {
     this.isBlocking = this.flags.has('blocking')
     this.isWrite = this.flags.has('write')
     this.isRedis = this.flags.has('redis')
+    this.isQueued = this.isRedis || this.flags.has('queued')
+    this.isImmediate = this.flags.has('immediate')
     this.beforeLogin = this.flags.has('noauth')
     this.beforeInitialization = this.flags.has('uninitialized')
     this.#texts = { ...(parent === undefined ? kronotopTexts : parent.#texts), ...branch?.texts }

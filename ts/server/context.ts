@@ -22,6 +22,7 @@ import type { Session, Sessions } from './session.js'
 import type { WriteRun } from './write-run.js'
 
 export type { MaybePromise } from '../store/types.js'
+export { MultiQueue, noReplies, queueReplies } from './multi.js'
 export { type Protocol, Session, type SessionAttributes, SessionSlot } from './session.js'
 
 /** Whether the process is on its way down; `main` sets it. */

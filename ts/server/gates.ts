@@ -7,9 +7,13 @@
  *    4 stopping (client port)    ERR server is shutting down
  *    5 cluster initialised       ERR cluster has not been initialized yet
  *    6 slot (Redis commands)     CROSSSLOT …, MOVED …, ERR shard id: …
- *    7 arguments parse           ERR unknown subcommand: 'x', ERR value is not …
- *    8 run
- *    9 encode
+ *    7 MULTI                     QUEUED, ERR Redis compatibility required
+ *    8 arguments parse           ERR unknown subcommand: 'x', ERR value is not …
+ *    9 run
+ *   10 encode
+ *
+ * Inside MULTI a request that one of the first seven refuses aborts the queue. EXEC takes the whole
+ * queue through gate 6 again, then each request through 8 to 10, with nothing in between.
  *
  * Only this file turns a throw into a reply: a RespError is sent as it is, or the innermost one
  * that caused what was thrown; anything else is a bug, logged with an id that the client gets to
@@ -19,10 +23,18 @@ import { randomBytes } from 'node:crypto'
 import { clientError, err, RespError } from '../error.js'
 import { Encoder } from '../resp/encoder.js'
 import type { Frame } from '../resp/frame.js'
+import { encoded, type Typed, typed } from '../resp/reply.js'
 import type { ReplyWriter } from '../resp/writer.js'
-import type { Command } from './command.js'
+import { type Command, keyWords } from './command.js'
 import type { Context, Services } from './context.js'
+import { MultiQueue } from './multi.js'
 import { type WriteOutcome, WriteRun } from './write-run.js'
+
+/** A reply of a queue that comes later. */
+interface LateReply {
+  readonly command: Command
+  readonly data: Promise<unknown>
+}
 
 const UNKNOWN_NAME_MAX = 128
 
@@ -54,6 +66,12 @@ export class Gates {
     session.command = undefined
     try {
       const command = this.#admit(ctx, frame)
+      if (session.multi !== undefined && !command.isImmediate) {
+        session.multi.add(command, frame)
+        session.command = command
+        this.#encoder.status('QUEUED')
+        return undefined
+      }
       session.command = command
       const args = this.#parse(ctx, command, frame)
       if (command.isBlind && session.transaction === undefined) {
@@ -63,12 +81,16 @@ export class Gates {
       }
       const result = command.run!(ctx, args as never)
       if (!(result instanceof Promise)) {
+        if (command.isImmediate && result instanceof MultiQueue) return this.#runQueue(ctx, result)
+        if (command.isWrite) this.#touch(command, frame)
         this.finish(ctx, result)
         return undefined
       }
       if (command.isSync) throw new Error(`${command.syntax} is flagged sync, but made a promise`)
       return result
     } catch (error) {
+      // Without a command it did not get past the gate of MULTI.
+      if (session.command === undefined) session.multi?.abort()
       this.fail(ctx, error)
       return undefined
     }
@@ -149,7 +171,70 @@ export class Gates {
     }
   }
 
-  /** Gate 7. */
+  /**
+   * Runs the requests of a queue as one, in this turn of the event loop; their replies: an array.
+   * @returns a promise when one of them answers later, though its work on the data is done
+   */
+  #runQueue(ctx: Context, queue: MultiQueue): Promise<Typed> | undefined {
+    const { session } = ctx
+    const { command: exec } = session
+    const mark = this.#out.length
+    const parts: (Buffer | LateReply)[] = []
+    this.#encoder.arrayLength(queue.requests.length)
+    for (const { command, frame, slot } of queue.requests) {
+      session.command = command
+      ctx.slot = slot
+      try {
+        const data = command.run!(ctx, this.#parse(ctx, command, frame) as never)
+        if (command.isWrite) this.#touch(command, frame)
+        if (data instanceof Promise) parts.push(this.#takeBack(mark), { command, data })
+        // ORDER: before the next one runs, which may change the bytes that this one answers.
+        else this.finish(ctx, data)
+      } catch (error) {
+        this.fail(ctx, error)
+      }
+    }
+    session.command = exec
+    queue.drop()
+    if (parts.length === 0) return undefined
+    parts.push(this.#takeBack(mark))
+    return this.#gather(ctx, parts)
+  }
+
+  /** Waits for replies of a queue. @returns all of them, encoded */
+  async #gather(ctx: Context, parts: readonly (Buffer | LateReply)[]): Promise<Typed> {
+    const { session } = ctx
+    const { command: exec } = session
+    // All at once, so that each has somebody who hears of its failure.
+    const late = await Promise.allSettled(parts.map(part => ('data' in part ? part.data : part)))
+    const encodedParts = parts.map((part, i) => {
+      if (!('data' in part)) return part
+      const mark = this.#out.length
+      session.command = part.command
+      const result = late[i]!
+      if (result.status === 'fulfilled') this.finish(ctx, result.value)
+      else this.fail(ctx, result.reason)
+      return this.#takeBack(mark)
+    })
+    session.command = exec
+    return typed(encoded, Buffer.concat(encodedParts))
+  }
+
+  /** Takes what was written since `mark` out of the output. */
+  #takeBack(mark: number): Buffer {
+    const taken = Buffer.from(this.#out.bytes.subarray(mark, this.#out.length))
+    this.#out.length = mark
+    return taken
+  }
+
+  /** Tells those who watch the keys of a command that it has written. */
+  #touch(command: Command, frame: Frame): void {
+    const watched = this.#services.redis?.watched
+    if (watched === undefined || watched.size === 0 || command.keys === undefined) return
+    for (const word of keyWords(command.keys, frame.count)) watched.touch(frame.latin1(word))
+  }
+
+  /** Gate 8. */
   #parse(ctx: Context, command: Command, frame: Frame): Record<string, unknown> {
     if (command.run === undefined || command.subcommands !== undefined) {
       const unknown = command.unknownSubcommand(frame)

@@ -7,6 +7,7 @@
 import type { Config } from '../config/config.js'
 import type { Tx } from '../store/tx.js'
 import type { Command, Port } from './command.js'
+import type { MultiQueue } from './multi.js'
 
 export type Protocol = 2 | 3
 
@@ -81,6 +82,10 @@ export class Session {
   attributes: SessionAttributes
   /** The open explicit transaction. COMMIT takes it out before it commits. */
   transaction: Tx | undefined
+  /** Present between MULTI and its EXEC or DISCARD. */
+  multi: MultiQueue | undefined
+  /** READONLY was given: a standby might serve this session. */
+  allowsStandby = false
   /** Reads add no conflict ranges (SNAPSHOTREAD ON). */
   snapshotRead = false
 
@@ -134,6 +139,7 @@ export class Session {
     this.attributes = { ...this.#defaults.attributes }
     this.authenticated = this.#defaults.authenticated
     this.snapshotRead = false
+    this.allowsStandby = false
     this.name = undefined
     this.libName = undefined
     this.libVersion = undefined
@@ -170,6 +176,8 @@ export class Session {
     // ORDER: areas first (cursors may read through the transaction), then the rollback.
     for (const [slot, state] of this.#states) slot.drop(state)
     this.#states.clear()
+    this.multi?.drop()
+    this.multi = undefined
     const { transaction } = this
     this.transaction = undefined
     transaction?.cancel()

@@ -16,6 +16,7 @@ const MASKS: readonly Mask[] = [
   { volatile: /\b[0-9a-f]{40}\b/g, shown: 'a0dc14d811a285834c187ddc20549de7c1c1a381' },
   { volatile: /\b[0-9A-V]{20}xxxx\b/g, shown: '00361PNGCJVIU0000000xxxx' },
   { volatile: field('latest_heartbeat'), shown: '$1 42' },
+  { request: /^CLUSTER NODES/i, volatile: /@\d+,/g, shown: '@3320,' },
   // Sessions.
   { request: /^HELLO/i, volatile: field('id'), shown: '$1 7' },
   { request: /^CLIENT ID/i, volatile: /\d+/, shown: '7' },

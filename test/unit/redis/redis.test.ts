@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { keepValue } from '../../../ts/redis/record.js'
 import { type KeyedFrame, Redis } from '../../../ts/redis/redis.js'
 import { shardOfSlot, slotOf } from '../../../ts/redis/slots.js'
+import { Watch } from '../../../ts/redis/watched-keys.js'
 import { prefixRange, redisRecordsPrefix } from '../../../ts/store/keyspace.js'
 import type { ShardKind } from '../../../ts/volume/shard-routes.js'
 import type { Volume } from '../../../ts/volume/volume.js'
@@ -144,6 +145,26 @@ test('a shard that comes back to a member has what was persisted', async () => {
   set(key, 'again')
   member = await member.reopen()
   assert.is(get(key), 'again')
+})
+
+test('a watched key has changed when another member had its shard', async () => {
+  const watched = ['foo', 'a'].map(key => {
+    const watch = new Watch(member.redis.watched, member.redis.held)
+    const slot = slotOf(Buffer.from(key))
+    watch.add(slot, key, member.redis.shardOf(slot))
+    return watch
+  })
+  const changed = () => watched.map(each => each.isChanged(slot => member.redis.findShard(slot)))
+  // foo is in the last shard, and so is a.
+  assert.equal(changed(), [false, false])
+  await assign(1, STRANGER)
+  assert.equal(changed(), [false, false])
+  await assign(2, STRANGER)
+  assert.equal(changed(), [true, true])
+  await assign(2, member.cluster.memberId)
+  assert.equal(changed(), [true, true])
+  for (const each of watched) each.drop()
+  assert.is(member.redis.held.usedBytes, 0)
 })
 
 test('expired keys go without being asked for, and their records too', async () => {

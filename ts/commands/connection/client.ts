@@ -74,7 +74,8 @@ const list = subcommand({
   example: ['CLIENT LIST'],
   notes: [
     'One line for each connection, of fields `name=value`: `id`, `addr` and `laddr` (its ' +
-      'two ends), `name`, `age` and `idle` in seconds, `db`, `cmd` (the command that runs ' +
+      'two ends), `name`, `age` and `idle` in seconds, `flags` (`x` in MULTI, `r` after ' +
+      'READONLY, else `N`), `db`, `multi` (queued requests, or -1), `cmd` (the command that runs ' +
       'or ran last), `resp` (the protocol), `port` (`client` or `admin`), `lib-name`, ' +
       '`lib-ver`.',
   ],
@@ -117,7 +118,7 @@ export const client = command({
   since: '0.1.0',
   summary: 'Commands about connections.',
   port: 'both',
-  flags: ['sync', 'uninitialized'],
+  flags: ['sync', 'uninitialized', 'queued'],
   texts: redisTexts,
   subcommands: [setName, getName, id, setInfo, info, list, noEvict, noTouch, reply],
 })
@@ -132,7 +133,9 @@ function describe(session: Session): string {
     name: session.name ?? '',
     age: seconds(now - session.createdAt),
     idle: seconds(now - session.lastActiveAt),
+    flags: flagsOf(session),
     db: 0,
+    multi: session.multi?.requests.length ?? -1,
     cmd: session.command?.path.join('|').toLowerCase() ?? 'NULL',
     resp: session.protocol,
     port: session.port,
@@ -141,6 +144,10 @@ function describe(session: Session): string {
   }
   const words = Object.entries(fields).map(([field, value]) => `${field}=${value}`)
   return `${words.join(' ')}\n`
+}
+
+function flagsOf({ multi, allowsStandby }: Session): string {
+  return `${multi === undefined ? '' : 'x'}${allowsStandby ? 'r' : ''}` || 'N'
 }
 
 function seconds(durationMs: number): number {

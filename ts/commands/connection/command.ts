@@ -132,7 +132,7 @@ export const commandCommand = command({
   since: '0.1.0',
   summary: 'Describes the commands of the port.',
   port: 'both',
-  flags: ['sync', 'uninitialized'],
+  flags: ['sync', 'uninitialized', 'queued'],
   texts: redisTexts,
   subcommands: [count, info, docs, list, getKeys],
   bare: info,

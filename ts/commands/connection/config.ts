@@ -31,7 +31,7 @@ export const config = command({
   since: '0.1.0',
   summary: 'There for clients that read settings when they connect.',
   port: 'both',
-  flags: ['sync', 'uninitialized'],
+  flags: ['sync', 'uninitialized', 'queued'],
   texts: redisTexts,
   subcommands: [get],
 })

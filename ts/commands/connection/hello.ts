@@ -21,7 +21,7 @@ export const hello = command({
   summary: 'Switches the protocol and describes the server.',
   args: [options('words', '[protover [AUTH user password] [SETNAME name]]')],
   port: 'both',
-  flags: ['fast', 'sync', 'noauth', 'uninitialized'],
+  flags: ['fast', 'sync', 'noauth', 'uninitialized', 'queued'],
   errors: ['NOPROTO', 'WRONGPASS'],
   reply: map({
     server: bulk,

@@ -26,7 +26,7 @@ export const info = command({
   summary: 'Describes the server, by sections.',
   args: [rest(text('section'), { min: 0 })],
   port: 'both',
-  flags: ['sync', 'uninitialized'],
+  flags: ['sync', 'uninitialized', 'queued'],
   reply: bulk,
   example: ['INFO persistence replication cluster'],
   notes: [

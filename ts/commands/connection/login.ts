@@ -15,7 +15,7 @@ export const auth = command({
   summary: 'Logs the connection in.',
   args: [bytes('userOrPassword'), optional(bytes('password'))],
   port: 'both',
-  flags: ['fast', 'sync', 'noauth', 'uninitialized'],
+  flags: ['fast', 'sync', 'noauth', 'uninitialized', 'queued'],
   errors: ['WRONGPASS'],
   reply: ok,
   example: ['AUTH secret', 'AUTH ada secret'],

@@ -93,7 +93,7 @@ export const sessionClose = command({
   summary: 'Rolls back, drops cursors and queues, and sets the session back.',
   args: [],
   port: 'both',
-  flags: ['fast', 'sync', 'uninitialized'],
+  flags: ['fast', 'sync', 'uninitialized', 'immediate'],
   reply: ok,
   example: ['BEGIN', 'ZSET stock:7 3', 'SESSION.CLOSE', 'COMMIT', 'ZGET stock:7'],
   notes: [

@@ -1,6 +1,8 @@
 /** Redis data commands: strings and hashes in memory. */
 
 import type { Command } from '../../server/command.js'
+import { cluster } from './cluster.js'
+import { asking, readonly, readwrite } from './cluster-modes.js'
 import { expiryCommands } from './expiry.js'
 import { flushall, flushdb } from './flush.js'
 import { hdel, hmset, hset, hsetnx } from './hashes.js'
@@ -8,6 +10,7 @@ import { hincrby, hincrbyfloat } from './hashes-numbers.js'
 import { hrandfield } from './hashes-random.js'
 import { hexists, hget, hgetall, hkeys, hlen, hmget, hstrlen, hvals } from './hashes-read.js'
 import { keyCommands } from './keys.js'
+import { discard, exec, multi, unwatch, watch } from './multi.js'
 import { hscan, scan } from './scan.js'
 import { dbsize, keys, randomkey } from './scan-keys.js'
 import { setCommands } from './set.js'
@@ -22,6 +25,11 @@ const hashCommands: readonly Command[] = [
 
 const keyspaceCommands: readonly Command[] = [scan, keys, randomkey, dbsize, flushdb, flushall]
 
+const sessionCommands: readonly Command[] = [
+  ...[multi, exec, discard, watch, unwatch],
+  ...[cluster, readonly, readwrite, asking],
+]
+
 export const redisCommands: readonly Command[] = [
   ...keyCommands,
   ...expiryCommands,
@@ -31,4 +39,5 @@ export const redisCommands: readonly Command[] = [
   ...stringNumberCommands,
   ...hashCommands,
   ...keyspaceCommands,
+  ...sessionCommands,
 ]
