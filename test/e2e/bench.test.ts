@@ -45,6 +45,15 @@ onEmbedded('the ZMap benchmark compares rates', async () => {
   assert.match(await smoke('load/zmap.js'), /ZGET is [\d.]+ of GET[\s\S]*one-off ZSETs/)
 })
 
+test('the Redis benchmark compares rates and memory with redis-server', async () => {
+  for (const program of ['redis-benchmark', 'redis-server']) {
+    if (spawnSync(program, ['--version']).error === undefined) continue
+    reportSkip('the Redis benchmark', `${program} is not installed`)
+    return
+  }
+  assert.match(await smoke('load/redis.js'), /SET at pipeline 1: [\d.]+ of redis-server/)
+})
+
 test('the benchmark of namespaces prints rate and memory of each tenth', async () => {
   const lines = (await smoke('load/namespaces.js')).trimEnd().split('\n')
   assert.is(lines.length, 10)
