@@ -12,6 +12,15 @@ const NO_INPUT = Buffer.alloc(0)
 /** Arrays longer than this are let go after the frame, so one huge frame does not pin memory. */
 const KEPT_WORDS = 1024
 
+/** Words up to this size become text without a call into native code, which costs more. */
+const SHORT_TEXT_MAX = 16
+/** One function for each size: all units are arguments of one call. */
+const SHORT_TEXTS = Array.from({ length: SHORT_TEXT_MAX + 1 }, (_, size) => {
+  const units = Array.from({ length: size }, (_, i) => `bytes[at + ${i}]`)
+  return new Function('bytes', 'at', `return String.fromCharCode(${units})`) as ShortText
+})
+type ShortText = (bytes: Uint8Array, at: number) => string
+
 /** Methods that Node's Buffer has and its type package leaves out. */
 interface WordBytes extends Buffer {
   latin1Slice(start: number, end: number): string
@@ -82,7 +91,10 @@ export class Frame {
 
   /** A word as text, one code unit for each byte: loses nothing, costs no Buffer. */
   latin1(index: number): string {
-    return this.input.latin1Slice(this.base + this.starts[index]!, this.base + this.ends[index]!)
+    const at = this.base + this.starts[index]!
+    const size = this.size(index)
+    if (size <= SHORT_TEXT_MAX) return SHORT_TEXTS[size]!(this.input, at)
+    return this.input.latin1Slice(at, at + size)
   }
 
   /** A word as UTF-8 text. */
