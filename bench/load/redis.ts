@@ -105,7 +105,8 @@ async function compare(targets: readonly [Target, Target], name: Name, pipeline:
   const rate = over(figures => figures.rate).toFixed(2)
   console.log(
     `${name} at pipeline ${pipeline}: ${rate} of redis-server ` +
-      `(${rates.join(' and ')}; CPU ${cpu.join(' and ')} µs a request; p99 ${p99.toFixed(2)} times)`,
+      `(${rates.join(' and ')}; CPU ${cpu.join(' and ')} µs a request; ` +
+      `p99 ${p99.toFixed(2)} times)`,
   )
 }
 
