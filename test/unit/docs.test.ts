@@ -2,7 +2,6 @@
 import { posix } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { redisCommands } from '../../ts/commands/redis/index.js'
 import { isGroup, ROWS } from '../../ts/config/rows.js'
 import { repositoryFiles, repositoryText } from '../support/repository.js'
 
@@ -56,14 +55,6 @@ test('links to pages and headings that exist', () => {
     return anchor !== undefined && !anchorsOf(target).includes(anchor)
   })
   assert.equal(broken, [])
-})
-
-test('lists the commands on hashes that there are', () => {
-  const listed =
-    /Redis commands on hashes besides ([^;]+);/.exec(repositoryText('README.md'))?.[1] ?? ''
-  const names = [...listed.matchAll(/`([A-Z]+)`/g)].map(match => match[1])
-  const hashes = redisCommands.filter(({ group }) => group === 'hash')
-  assert.equal(names.sort(), hashes.map(({ name }) => name).sort())
 })
 
 test('keeps ARCHITECTURE.md readable in one go', () => {

@@ -113,8 +113,8 @@ const setrange = command({
   reply: integer,
   example: ['SET greeting hello', 'SETRANGE greeting 5 !', 'SETRANGE greeting 0 J', 'GET greeting'],
   notes: [
-    'A string that ends before the offset gets zero bytes up to there; it has at most 512 MiB. An ' +
-      'empty value changes nothing.',
+    'A string that ends before the offset gets zero bytes up to there; it has at most 512 MiB. ' +
+      'An empty value changes nothing.',
     IN_MEMORY_NOTE,
   ],
   run: (ctx, { key: name, offset, value }) => {
