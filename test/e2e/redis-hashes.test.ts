@@ -127,6 +127,7 @@ test('answers mistakes with the texts of Redis', async () => {
     [['HRANDFIELD', 'bad', '1', 'VALUES'], 'ERR syntax error'],
     [['HRANDFIELD', 'bad', '1', 'WITHVALUES', 'x'], 'ERR syntax error'],
     [['HRANDFIELD', 'bad', '-9223372036854775807'], 'ERR value is out of range'],
+    [['HRANDFIELD', 'bad', '9223372036854775807', 'WITHVALUES'], 'ERR value is out of range'],
     [['HSCAN', 'bad', 'x'], 'ERR invalid cursor'],
     [['HSCAN', 'bad', '-1'], 'ERR invalid cursor'],
     [['HSCAN', 'bad', '18446744073709551616'], 'ERR invalid cursor'],

@@ -2,6 +2,7 @@
 import type { Frame } from '../resp-client.js'
 import type { Draw } from './draw.js'
 import { type Allowed, isSame, type Request, type Row, row } from './play.js'
+import { decimalSums } from './strings.js'
 import { countOption, isSamePage, isSameSet, itemsOf, matchOption } from './unordered.js'
 
 const ORDER = '§5 Field order: insertion order is fine, unspecified'
@@ -10,14 +11,11 @@ const RANDOM = '§5 HRANDFIELD: count>0 distinct, at most all; <0 exactly |count
 /** More than any hash here has fields. */
 const MANY = 60
 
-/** Sums agree to so many parts: redis-server's decimals have 64 bits of mantissa. */
-const MANTISSA = 10n ** 18n
-
 /** Fields in any order; each is so many elements. */
 function inAnyOrder(width: number): Allowed {
   return {
     row: ORDER,
-    isSame: (ours, theirs) => ours.type === theirs.type && isSameSet(ours, theirs, width),
+    isSame: (ours, theirs) => isSameSet(ours, theirs, width),
   }
 }
 
@@ -27,6 +25,7 @@ const drawn: Allowed = {
   isSame: (ours, theirs, [, , count, withValues]) => {
     if (ours.type !== theirs.type) return false
     if (ours.type === '$') return Buffer.isBuffer(ours.value) && Buffer.isBuffer(theirs.value)
+    if (!Array.isArray(ours.value)) return false
     const [mine, others] = [itemsOf(ours), itemsOf(theirs)]
     // In RESP3 a field and its value are an array of their own.
     const width = withValues !== undefined && mine[0]?.type === '$' ? 2 : 1
@@ -42,25 +41,6 @@ const page: Allowed = {
   isSame: (ours, theirs) => isSamePage(ours, theirs, 2),
 }
 
-/** Sums that differ only by the rounding of binary decimals. */
-const decimalSums: Allowed = {
-  row: '§4 INCRBYFLOAT: → add as decimals rather than binary doubles',
-  isSame: (ours, theirs) => {
-    if (!Buffer.isBuffer(ours.value) || !Buffer.isBuffer(theirs.value)) return false
-    const [mine, other] = [scaled(ours.value), scaled(theirs.value)]
-    const difference = mine > other ? mine - other : other - mine
-    // Both round to 17 places; the peer's sum is off by half a unit of 64 bits besides.
-    return difference <= 1n + (mine < 0n ? -mine : mine) / MANTISSA
-  },
-  heal: (ours, [, name = '', field = '']) => ['HSET', name, field, ours.value as Buffer],
-}
-
-/** A decimal of at most 17 places in units of 10^-17. */
-function scaled(text: Buffer): bigint {
-  const [whole = '', places = ''] = text.toString('latin1').split('.')
-  return BigInt(whole + places.padEnd(17, '0'))
-}
-
 function areDistinct(items: readonly Frame[], width: number): boolean {
   const fields = items.filter((_, i) => i % width === 0)
   return fields.every((field, i) => fields.findIndex(other => isSame(field, other)) === i)
@@ -72,7 +52,7 @@ function pairs(draw: Draw): Request {
 
 function randomOptions(draw: Draw): string[] {
   if (draw.chance(0.3)) return []
-  const edges = ['abc', '1.5', '-9223372036854775808', '9223372036854775808']
+  const edges = ['abc', '1.5', '-9223372036854775808', '9223372036854775808', '9223372036854775807']
   const count = draw.chance(0.9)
     ? draw.pick(['0', '1', '2', '3', '-1', '-5', String(MANY), '100'])
     : draw.pick(edges)
@@ -101,7 +81,7 @@ export const HASH_ROWS: readonly Row[] = [
   row('HINCRBY', draw => [draw.key(), draw.field(), draw.integer()], { weight: 3 }),
   row('HINCRBYFLOAT', draw => [draw.key(), draw.field(), draw.float()], {
     weight: 3,
-    allowed: decimalSums,
+    allowed: decimalSums((sum, [, name = '', field = '']) => ['HSET', name, field, sum]),
   }),
   row('HRANDFIELD', draw => [draw.key(), ...randomOptions(draw)], { weight: 2, allowed: drawn }),
   row('HSCAN', draw => [draw.key(), draw.pick(['0', '0', '0', 'x', '1x']), ...scanOptions(draw)], {

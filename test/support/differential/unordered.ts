@@ -8,8 +8,9 @@ export function itemsOf({ value }: Frame): readonly Frame[] {
   return Array.isArray(value) ? value : []
 }
 
-/** Do two replies have the same items, in any order? @param width elements of an item */
+/** Are two replies of one type, with the same items in any order? @param width of an item */
 export function isSameSet(one: Frame, other: Frame, width: number): boolean {
+  if (one.type !== other.type || !Array.isArray(one.value)) return false
   const left = grouped(itemsOf(other), width)
   const items = grouped(itemsOf(one), width)
   if (items.length !== left.length) return false
