@@ -7,13 +7,14 @@ import { rounds, seed } from '../support/budget.js'
 import { HASH_ROWS } from '../support/differential/hashes.js'
 import { KEY_ROWS } from '../support/differential/keys.js'
 import { play } from '../support/differential/play.js'
+import { SCAN_ROWS } from '../support/differential/scans.js'
 import { STRING_ROWS } from '../support/differential/strings.js'
 import { RedisServer } from '../support/redis-server.js'
 import { serverSuite } from '../support/server-suite.js'
 
 const { server, test } = serverSuite('Redis commands beside redis-server')
 
-const ROWS = [...KEY_ROWS, ...STRING_ROWS, ...HASH_ROWS]
+const ROWS = [...KEY_ROWS, ...STRING_ROWS, ...HASH_ROWS, ...SCAN_ROWS]
 
 test('answers as redis-server does, byte for byte', async () => {
   const peer = await RedisServer.startOrSkip('the same replies as redis-server')

@@ -26,10 +26,11 @@ test.after(() => member.close())
 type Step =
   | { readonly do: 'set'; readonly key: string; readonly value: string; readonly isTimed: boolean }
   | { readonly do: 'hset'; readonly key: string; readonly field: string; readonly value: string }
+  | { readonly do: 'hdel'; readonly key: string; readonly field: string }
   | { readonly do: 'del'; readonly key: string }
   | { readonly do: 'rename'; readonly key: string; readonly to: string }
   | { readonly do: 'expire'; readonly key: string; readonly expiresAtMs: number }
-  | { readonly do: 'sync' }
+  | { readonly do: 'sync' | 'flush' }
   | { readonly do: 'fail'; readonly at: 'append' | 'stage' }
 
 const keys = fc.constantFrom('a', 'b', 'c', '')
@@ -62,6 +63,10 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
       value: values,
     }),
   },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant('hdel' as const), key: keys, field: keys }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('del' as const), key: keys }) },
   {
     weight: 3,
@@ -72,6 +77,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('expire' as const), key: keys, expiresAtMs: expiries }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('sync' as const) }) },
+  fc.record({ do: fc.constant('flush' as const) }),
   fc.record({ do: fc.constant('fail' as const), at: fc.constantFrom('append', 'stage') }),
 )
 
@@ -84,6 +90,9 @@ function apply(shard: ShardData, step: Step): void {
     const { key, field, value } = step
     if (shard.get(slotOfKey(), key)?.kind === 'string') return
     shard.setField(slotOfKey(), key, field, value)
+  } else if (step.do === 'hdel') {
+    const { key, field } = step
+    if (shard.get(slotOfKey(), key)?.kind === 'hash') shard.deleteField(slotOfKey(), key, field)
   } else if (step.do === 'del') {
     shard.delete(slotOfKey(), step.key)
   } else if (step.do === 'rename') {
@@ -105,10 +114,18 @@ function contents(shard: ShardData): unknown[] {
   })
 }
 
-async function drain(shard: ShardData): Promise<void> {
+function syncerOf(shard: ShardData): Syncer {
   const { store, redisVolume: volume } = member
-  const parts = { shard, volume, store, prefix: PREFIX, periodMs: 1_000, slotOfKey, log }
-  await new Syncer(parts).stop()
+  return new Syncer({ shard, volume, store, prefix: PREFIX, periodMs: 1_000, slotOfKey, log })
+}
+
+function drain(shard: ShardData): Promise<void> {
+  return syncerOf(shard).stop()
+}
+
+async function flush(shard: ShardData): Promise<void> {
+  shard.clear()
+  await syncerOf(shard).wipe()
 }
 
 /** A drain that cannot write: it fails before or after the bodies are appended. */
@@ -153,6 +170,7 @@ test('a restart finds the shard as it was, and an emptied one leaves nothing', a
       const shard = new ShardData(0)
       for (const step of list) {
         if (step.do === 'sync') await drain(shard)
+        else if (step.do === 'flush') await flush(shard)
         else if (step.do === 'fail') await drainInVain(shard, step.at)
         else apply(shard, step)
       }

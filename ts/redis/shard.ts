@@ -168,6 +168,9 @@ export class ShardData {
     for (const map of this.#maps) map.clear()
     this.#expiring.clear()
     this.dirty.clear()
+    this.#leavers.clear()
+    this.#leftKeys.clear()
+    this.#overwritten.clear()
     this.usedBytes = 0
   }
 

@@ -96,6 +96,19 @@ test('a hash goes with its last field, and so does its expiry', async () => {
   ])
 })
 
+test('a key keeps its place when it is set again, changes its type or is renamed onto', () => {
+  const keys = ['{t}a', '{t}b', '{t}c', '{t}d']
+  for (const key of keys) set(key, '1')
+  set('{t}b', '2')
+  shard.delete(slot('{t}d'), '{t}d')
+  hset('{t}d', 'f', '1')
+  set('{t}a', '3')
+  shard.rename(slot('{t}d'), '{t}d', '{t}b')
+  set('{t}b', 'a string again')
+  const part = shard.parts.find(({ size }) => size > 0)!
+  assert.equal([...part.keys()], ['{t}a', '{t}b', '{t}c'])
+})
+
 test('clearing forgets everything, and what comes afterwards has other record ids', () => {
   set('k', '1', Date.now() + 60_000)
   hset('h', 'a', '1')

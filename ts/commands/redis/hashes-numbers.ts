@@ -48,6 +48,7 @@ export const hincrbyfloat = command({
     redis.checkMemory()
     const by = parseDecimal(increment)
     if (by === undefined) throw err('value is not a valid float')
+    if (!by.isFinite()) throw err('value is NaN or Infinity')
     const shard = redis.shardOf(ctx.slot)
     const old = parseDecimal(shard.getHash(ctx.slot, name)?.fields.get(field)?.value ?? '0')
     if (old === undefined) throw err('hash value is not a float')

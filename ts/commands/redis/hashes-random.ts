@@ -19,6 +19,8 @@ import { requireRedis } from './shared.js'
 /** Most fields that are drawn with repeats: the reply would outgrow the server. */
 const REPEATS_MAX = 1_000_000
 
+const COUNT_MAX = 2n ** 63n - 1n
+
 const one = nullable(binaryReply)
 const some = array(binaryReply)
 const someWithValues = pairs(binaryReply, binaryReply)
@@ -57,13 +59,17 @@ export const hrandfield = command({
 })
 
 /** @throws RespError ERR value is not an integer or out of range, ERR syntax error,
- *          ERR value is out of range */
+ *          ERR value is out of range[, value must between …] */
 function countOf(word: Buffer, more: readonly Buffer[]): number {
   const count = parseCanonicalInt64(word.toString('latin1'))
   if (count === undefined) throw err('value is not an integer or out of range')
+  if (count < -COUNT_MAX) {
+    throw err(`value is out of range, value must between ${-COUNT_MAX} and ${COUNT_MAX}`)
+  }
   const isOdd = more.length > 1 || more.some(one => !isWithValues(one))
   if (isOdd) throw err('syntax error')
-  if (count < -REPEATS_MAX) throw err('value is out of range')
+  const isTooLarge = more.length > 0 && count > COUNT_MAX / 2n
+  if (isTooLarge || count < -REPEATS_MAX) throw err('value is out of range')
   return Number(count)
 }
 

@@ -6,11 +6,7 @@ import type { ShardData } from '../../redis/shard.js'
 import { integer, ok } from '../../resp/reply.js'
 import { binary, bytes, command, key, rest } from '../../server/command.js'
 import type { Context } from '../../server/context.js'
-import { requireRedis } from './shared.js'
-
-const DURABILITY =
-  'The data is in memory when the command answers, and on disk within about a second: ' +
-  'a crash before that loses it. It takes no part in BEGIN … COMMIT.'
+import { IN_MEMORY_NOTE, requireRedis } from './shared.js'
 
 const PAIRS = rest(bytes('pairs'), { min: 2, step: 2, syntax: 'field value [field value …]' })
 
@@ -26,7 +22,7 @@ export const hset = command({
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
   reply: integer,
   example: ['HSET user:1 name Ada city Helsinki', 'HSET user:1 city Oulu'],
-  notes: [DURABILITY],
+  notes: [IN_MEMORY_NOTE],
   run: (ctx, { key: name, pairs }) => setFields(ctx, name, pairs),
 })
 
@@ -42,7 +38,7 @@ export const hmset = command({
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
   reply: ok,
   example: ['HMSET user:1 name Ada city Helsinki', 'HGETALL user:1'],
-  notes: ['HSET does the same, and says how many fields are new.', DURABILITY],
+  notes: ['HSET does the same, and says how many fields are new.', IN_MEMORY_NOTE],
   run: (ctx, { key: name, pairs }) => setFields(ctx, name, pairs),
 })
 
@@ -69,7 +65,7 @@ export const hsetnx = command({
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
   reply: integer,
   example: ['HSETNX user:1 name Ada', 'HSETNX user:1 name Eve', 'HGET user:1 name'],
-  notes: [DURABILITY],
+  notes: [IN_MEMORY_NOTE],
   run: (ctx, { key: name, field, value }) => {
     const shard = growing(ctx)
     if (shard.getHash(ctx.slot, name)?.fields.has(field)) return 0
