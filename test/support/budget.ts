@@ -14,6 +14,7 @@ const ROUNDS = {
   'cursor batches': { short: 100, long: 3_000 },
   'volume steps': { short: 25, long: 1_000 },
   'redis shard': { short: 150, long: 2_000 },
+  'requests beside redis-server': { short: 15_000, long: 1_000_000 },
   'slots of shards': { short: 300, long: 20_000 },
   'process ids': { short: 300, long: 20_000 },
   'key order': { short: 500, long: 50_000 },
