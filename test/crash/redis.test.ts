@@ -25,16 +25,25 @@ const VOLUME = 'redis-shard-0'
 const QUIET_MS = 200
 const SETTINGS = ['redis.volume.segment_size=262144', 'volume.preallocate_bytes=65536']
 
-/** A value tells which life of its key it belongs to, so that two lives cannot mix unseen. */
+/** Unix time in ms that no test lasts to, plus the number of the write. */
+const EXPIRY_MS = 4_102_444_800_000
+
+/** A value tells which life of its key it belongs to, so that two lives cannot mix unseen.
+ *  expiresAtMs  0 = never */
 type State =
-  | { readonly kind: 'none' | 'string'; readonly value: string | null }
+  | {
+      readonly kind: 'none' | 'string'
+      readonly value: string | null
+      readonly expiresAtMs: number
+    }
   | {
       readonly kind: 'hash'
       readonly life: string
       readonly fields: Readonly<Record<string, string>>
+      readonly expiresAtMs: number
     }
 
-const NONE: State = { kind: 'none', value: null }
+const NONE: State = { kind: 'none', value: null, expiresAtMs: 0 }
 
 class Key {
   /** States since the last sync, oldest first. */
@@ -46,23 +55,41 @@ class Key {
     return this.states.at(-1)!
   }
 
-  /** Draws a write, adds the state it leads to, and returns the command. */
-  write(random: Random, number: number): string[] {
+  /** Draws a write, adds the state it leads to, and returns the command.
+   *  @param other  a key that this one may be renamed to */
+  write(random: Random, number: number, other: Key): string[] {
     const { state, name } = this
     const chance = random.next()
-    if (chance < 0.25) {
+    if (chance < 0.2) {
       this.states.push(NONE)
-      return ['DEL', name]
+      return [state.kind === 'string' ? random.pick(['DEL', 'UNLINK', 'GETDEL']) : 'DEL', name]
     }
-    if (state.kind === 'string' || chance < 0.4) {
-      this.states.push({ kind: 'string', value: String(number) })
+    if (state.kind !== 'none' && chance < 0.3) return this.#changeExpiry(random, number)
+    if (state.kind !== 'none' && chance < 0.4 && other !== this) {
+      other.states.push(state)
+      this.states.push(NONE)
+      return ['RENAME', name, other.name]
+    }
+    if (state.kind === 'string' || chance < 0.5) {
+      this.states.push({ kind: 'string', value: String(number), expiresAtMs: 0 })
       return ['SET', name, String(number)]
     }
-    const life = state.kind === 'hash' ? state.life : String(number)
-    const fields = state.kind === 'hash' ? state.fields : {}
-    const [field, value] = [random.pick(FIELDS), `${life}/${number}`]
-    this.states.push({ kind: 'hash', life, fields: { ...fields, [field]: value } })
+    const old = state.kind === 'hash' ? state : { life: `${number}`, fields: {}, expiresAtMs: 0 }
+    const [field, value] = [random.pick(FIELDS), `${old.life}/${number}`]
+    this.states.push({ ...old, kind: 'hash', fields: { ...old.fields, [field]: value } })
     return ['HSET', name, field, value]
+  }
+
+  #changeExpiry(random: Random, number: number): string[] {
+    const dice = random.next()
+    if (dice < 0.2) {
+      this.states.push(NONE)
+      return ['PEXPIREAT', this.name, '1']
+    }
+    const expiresAtMs = dice < 0.6 ? 0 : EXPIRY_MS + number
+    this.states.push({ ...this.state, expiresAtMs })
+    if (expiresAtMs === 0) return ['PERSIST', this.name]
+    return ['PEXPIREAT', this.name, String(expiresAtMs)]
   }
 
   /** Compares what the server has now with the states that may have been written. */
@@ -70,14 +97,19 @@ class Key {
     const shown = `${this.name}: ${JSON.stringify(found)}`
     if (found.kind !== 'hash') {
       const isKnown = this.states.some(state => {
-        return state.kind === found.kind && state.value === found.value
+        return (
+          state.kind === found.kind &&
+          state.value === found.value &&
+          state.expiresAtMs === found.expiresAtMs
+        )
       })
       assert.ok(isKnown, `${shown} never was`)
       return
     }
     // Fields are records of their own, so each may be of another moment, but of one life.
     const life = this.states.filter(state => state.kind === 'hash' && state.life === found.life)
-    assert.ok(life.length > 0, `${shown} never was`)
+    const isTime = life.some(({ expiresAtMs }) => expiresAtMs === found.expiresAtMs)
+    assert.ok(isTime, `${shown} never was`)
     for (const field of FIELDS) {
       const isKnown = life.some(state => {
         return state.kind === 'hash' && state.fields[field] === found.fields[field]
@@ -88,7 +120,7 @@ class Key {
 }
 
 class Writes {
-  readonly keys = Array.from({ length: KEYS }, (_, i) => new Key(`key:${i}`))
+  readonly keys = Array.from({ length: KEYS }, (_, i) => new Key(`{key}:${i}`))
   readonly #random: Random
   #number = 0
 
@@ -101,7 +133,8 @@ class Writes {
     await untilGone(async () => {
       while (Date.now() < stopsAt) {
         for (let i = 0; i < PACKET; i++) {
-          client.send(...this.#random.pick(this.keys).write(this.#random, ++this.#number))
+          const [key, other] = [this.#random.pick(this.keys), this.#random.pick(this.keys)]
+          client.send(...key.write(this.#random, ++this.#number, other))
         }
         for (let i = 0; i < PACKET; i++) assert.not.equal((await client.read()).type, '-')
       }
@@ -122,10 +155,16 @@ class Writes {
   }
 
   async check(client: RespClient): Promise<void> {
+    const seen = new Map<string, string>()
     for (const key of this.keys) {
       const found = await stateOf(client, key.name)
       key.check(found)
       key.states = [found]
+      // Nothing is written twice, so what two keys have was renamed in part only.
+      const written = found.kind === 'hash' ? `${found.life}/` : found.value
+      if (written === null) continue
+      assert.is(seen.get(written), undefined, `${key.name} has what another key has: ${written}`)
+      seen.set(written, key.name)
     }
   }
 }
@@ -138,13 +177,14 @@ function recordsOf(state: State): number {
 
 async function stateOf(client: RespClient, name: string): Promise<State> {
   const { type, value } = await client.frame('GET', name)
+  const expiresAtMs = Math.max(0, Number(await client.call('PEXPIRETIME', name)))
   if (type !== '-') {
-    return value === null ? NONE : { kind: 'string', value: String(value) }
+    return value === null ? NONE : { kind: 'string', value: String(value), expiresAtMs }
   }
   const fields = Object.fromEntries((await client.call('HGETALL', name)) as Map<string, string>)
   const lives = new Set(Object.values(fields).map(text => text.split('/')[0]!))
   assert.is(lives.size, 1, `${name} mixes two lives: ${JSON.stringify(fields)}`)
-  return { kind: 'hash', life: [...lives][0]!, fields }
+  return { kind: 'hash', life: [...lives][0]!, fields, expiresAtMs }
 }
 
 async function round(server: TestServer, writes: Writes, random: Random): Promise<void> {

@@ -12,7 +12,8 @@ import type { Value } from './record.js'
 
 /** What is persisted as one record. */
 export interface Item {
-  readonly key: string
+  /** Changes when the key is renamed. */
+  key: string
   /** Undefined for a string. */
   readonly field: string | undefined
   value: Value
@@ -40,6 +41,9 @@ export type Entry = StringEntry | HashEntry
 /** A Map ends at 16.7 million entries, so the keys are spread. */
 const MAP_COUNT = 64
 
+/** Renames that a batch follows from key to key. */
+const LEAVER_DEPTH = 1_000
+
 const WRONG_TYPE = 'Operation against a key holding the wrong kind of value'
 
 /** Estimated cost of an entry besides its bytes: map slot, entry, item. */
@@ -55,6 +59,13 @@ export class ShardData {
   /** Estimated bytes of keys, values and their administration. */
   usedBytes = 0
   lastRecordId = 0
+  /** Items whose record may still bear a key that is theirs no more, by that key, and those keys by
+   *  item. INVARIANT: they are written before, or together with, whatever has the key now: records
+   *  of two lives of a key are never on disk at once. */
+  readonly #leavers = new Map<string, Set<Item>>()
+  readonly #leftKeys = new Map<Item, Set<string>>()
+  /** Items that something else took the key of, with its slot: the two are written together. */
+  readonly #overwritten = new Map<Item, number>()
   readonly #maps = Array.from({ length: MAP_COUNT }, () => new Map<string, Entry>())
   /** Keys with an expiry. */
   readonly #expiring = new Set<string>()
@@ -110,7 +121,7 @@ export class ShardData {
       this.#setExpiry(key, old, expiresAtMs)
       return
     }
-    if (old !== undefined) this.#dropItems(old)
+    if (old !== undefined) this.#overwrite(slot, old)
     const entry: StringEntry = {
       kind: 'string',
       item: this.#newItem(key, undefined, value),
@@ -143,6 +154,40 @@ export class ShardData {
     return entry.expiresAtMs === 0 || entry.expiresAtMs > Date.now()
   }
 
+  /** Changes when a key expires, which each of its records says. @param expiresAtMs 0 = never
+   *  @returns true when the key exists */
+  expire(slot: number, key: string, expiresAtMs: number): boolean {
+    const entry = this.get(slot, key)
+    if (entry === undefined) return false
+    if (entry.expiresAtMs === expiresAtMs) return true
+    this.#setExpiry(key, entry, expiresAtMs)
+    for (const item of itemsOf(entry)) this.dirty.add(item)
+    return true
+  }
+
+  /** Gives all that a key has, its expiry too, to another key of its slot, whatever that held.
+   *  @returns true when the key exists */
+  rename(slot: number, from: string, to: string): boolean {
+    const entry = this.get(slot, from)
+    if (entry === undefined || from === to) return entry !== undefined
+    const map = this.#mapOf(slot)
+    const old = this.get(slot, to)
+    if (old !== undefined) this.#overwrite(slot, old)
+    this.#expiring.delete(to)
+    map.delete(from)
+    this.#expiring.delete(from)
+    for (const item of itemsOf(entry)) {
+      this.usedBytes += to.length - from.length
+      this.#leave(item)
+      item.key = to
+      this.dirty.delete(item)
+      this.dirty.add(item)
+    }
+    map.set(to, entry)
+    this.#setExpiry(to, entry, entry.expiresAtMs)
+    return true
+  }
+
   /**
    * Puts back what a record says. ORDER: by record id, ascending: of two records for one thing the
    * later counts, and the earlier, which a crash kept from being cleared, is cleared after all.
@@ -156,6 +201,7 @@ export class ShardData {
       const earlier = old.fields.get(item.field)
       if (earlier !== undefined) this.#dropItem(earlier)
       old.fields.set(item.field, item)
+      this.#joinExpiry(old, item, expiresAtMs)
       return
     }
     if (old !== undefined) this.#dropItems(old)
@@ -173,11 +219,56 @@ export class ShardData {
     this.dirty.add({ key: '', field: undefined, value: '', recordId, isLive: false })
   }
 
+  /** Adds a dirty item to a batch, behind all that has to be written first: what leaves its key.
+   *  What has its key now is added as well when it took that over.
+   *  @param most  items in the batch at most
+   *  @param path  the items that wait for this one
+   *  @returns     false when the batch is full before it is the item's turn */
+  joinBatch(item: Item, batch: Set<Item>, most: number, path = new Set<Item>()): boolean {
+    if (batch.has(item) || path.has(item)) return true
+    const leavers = item.isLive ? this.#leavers.get(item.key) : undefined
+    if (leavers !== undefined && path.size < LEAVER_DEPTH) {
+      path.add(item)
+      for (const leaver of leavers) {
+        if (!this.dirty.has(leaver)) continue
+        if (!this.joinBatch(leaver, batch, most, path)) return false
+      }
+      path.delete(item)
+    }
+    if (batch.size >= most) return false
+    batch.add(item)
+    const slot = this.#overwritten.get(item)
+    const heir = slot === undefined ? undefined : this.#mapOf(slot).get(item.key)
+    for (const one of heir === undefined ? [] : itemsOf(heir)) {
+      if (this.dirty.has(one) && !this.joinBatch(one, batch, most, path)) return false
+    }
+    return true
+  }
+
+  /** Says that a batch has committed. */
+  written(items: Iterable<Item>): void {
+    for (const item of items) {
+      // One that changed again meanwhile is yet to be written.
+      if (this.dirty.has(item)) continue
+      this.#overwritten.delete(item)
+      const keys = this.#leftKeys.get(item)
+      if (keys === undefined) continue
+      this.#leftKeys.delete(item)
+      for (const key of keys) {
+        const items = this.#leavers.get(key)
+        items?.delete(item)
+        if (items?.size === 0) this.#leavers.delete(key)
+      }
+    }
+  }
+
   /** Puts items back whose batch failed, in front of what became dirty meanwhile. */
   putBack(items: readonly Item[]): void {
     const later = [...this.dirty]
+    const changed = new Set(later)
     this.dirty.clear()
-    for (const item of items) this.dirty.add(item)
+    // What changed again keeps its place: a moved record comes behind the one that it replaces.
+    for (const item of items) if (!changed.has(item)) this.dirty.add(item)
     for (const item of later) this.dirty.add(item)
   }
 
@@ -224,24 +315,62 @@ export class ShardData {
     this.dirty.add(item)
   }
 
-  /** Records carry the expiry of their key: for the caller, items of a changed one are dirty. */
+  /** Records carry the expiry of their key: the caller sees to it that they are dirty. */
   #setExpiry(key: string, entry: Entry, expiresAtMs: number): void {
     entry.expiresAtMs = expiresAtMs
     if (expiresAtMs === 0) this.#expiring.delete(key)
     else this.#expiring.add(key)
   }
 
+  /** Records of a hash that tell different expiries are those of a change that a crash cut short:
+   *  the latest counts for all. */
+  #joinExpiry(hash: HashEntry, item: Item, expiresAtMs: number): void {
+    const { expiresAtMs: joined } = hash
+    if (expiresAtMs === joined) return
+    if (joined === 0 || (expiresAtMs !== 0 && expiresAtMs < joined)) {
+      this.dirty.add(item)
+      return
+    }
+    this.#setExpiry(item.key, hash, expiresAtMs)
+    for (const field of hash.fields.values()) this.dirty.add(field)
+  }
+
+  /** Drops what a key held that holds something else from now on. */
+  #overwrite(slot: number, entry: Entry): void {
+    for (const item of itemsOf(entry)) {
+      this.#dropItem(item)
+      if (item.recordId !== 0) this.#overwritten.set(item, slot)
+    }
+  }
+
   #dropItems(entry: Entry): void {
-    if (entry.kind === 'string') this.#dropItem(entry.item)
-    else for (const item of entry.fields.values()) this.#dropItem(item)
+    for (const item of itemsOf(entry)) this.#dropItem(item)
   }
 
   #dropItem(item: Item): void {
     item.isLive = false
     this.usedBytes -= sizeOf(item)
     this.dirty.delete(item)
-    if (item.recordId !== 0) this.dirty.add(item)
+    if (item.recordId === 0) return
+    this.#leave(item)
+    this.dirty.add(item)
   }
+
+  /** The record of an item bears a key that will not be its own. */
+  #leave(item: Item): void {
+    if (item.recordId === 0) return
+    const { key } = item
+    const keys = this.#leftKeys.get(item)
+    if (keys === undefined) this.#leftKeys.set(item, new Set([key]))
+    else keys.add(key)
+    const items = this.#leavers.get(key)
+    if (items === undefined) this.#leavers.set(key, new Set([item]))
+    else items.add(item)
+  }
+}
+
+function itemsOf(entry: Entry): Iterable<Item> {
+  return entry.kind === 'string' ? [entry.item] : entry.fields.values()
 }
 
 function sizeOf(item: Item): number {

@@ -113,21 +113,24 @@ export class Syncer {
 
   #takeBatch(): Item[] {
     const { shard } = this.#parts
-    const items: Item[] = []
+    const batch = new Set<Item>()
+    const joined = batch.values()
+    let counted = 0
     let bytes = 0
+    let lastKey: string | undefined
     for (const item of shard.dirty) {
-      if (bytes > BATCH_BYTES || items.length === BATCH_ITEMS_MAX) break
       // What a command did to one key stays together: a hash that a string replaced must not be
       // half gone after a crash, nor gone without the string.
-      if (items.length >= BATCH_ITEMS && item.key !== items.at(-1)?.key) break
-      items.push(item)
-      if (item.isLive) bytes += item.key.length + (item.field?.length ?? 0) + item.value.length
+      if (bytes > BATCH_BYTES || (batch.size >= BATCH_ITEMS && item.key !== lastKey)) break
+      if (!shard.joinBatch(item, batch, BATCH_ITEMS_MAX)) break
+      lastKey = item.key
+      for (; counted < batch.size; counted++) bytes += bytesOf(joined.next().value)
     }
-    for (const item of items) {
+    for (const item of batch) {
       shard.dirty.delete(item)
       if (item.recordId === 0) item.recordId = ++shard.lastRecordId
     }
-    return items
+    return [...batch]
   }
 
   async #writeBatch(items: readonly Item[]): Promise<void> {
@@ -139,6 +142,7 @@ export class Syncer {
       const batch = { gone, prepared, epoch, locations: await this.#append(bodies) }
       // Idempotent: a record that already points at its new place is left as it is.
       await store.transact(tx => this.#switchRecords(tx, batch), { idempotent: true })
+      shard.written(items)
     } catch (cause) {
       shard.putBack(items)
       throw cause
@@ -239,6 +243,12 @@ export class Syncer {
       crc32c: checksumAt(locations, i),
     })
   }
+}
+
+/** Bytes that an item adds to a batch, about. */
+function bytesOf(item: Item | undefined): number {
+  if (!item?.isLive) return 0
+  return item.key.length + (item.field?.length ?? 0) + item.value.length
 }
 
 /** Cuts a record into bodies of at most `chunkBytes`. */

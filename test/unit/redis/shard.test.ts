@@ -165,8 +165,116 @@ test('a batch that is put back comes before what became dirty meanwhile', () => 
   shard.putBack(batch)
   assert.equal(
     [...shard.dirty].map(({ key }) => key),
-    ['a', 'b', 'c'],
+    ['a', 'c', 'b'],
+    'what changed again is as new as its last change',
   )
+})
+
+test('a renamed key has what it had, its expiry too, and the old one is gone', () => {
+  const later = Date.now() + 60_000
+  set('{1}a', '1', later)
+  set('{1}b', 'lost', later)
+  assert.ok(shard.rename(slot('{1}'), '{1}a', '{1}b'))
+  assert.is(get('{1}a'), undefined)
+  assert.is(get('{1}b'), '1')
+  assert.is(shard.getString(slot('{1}'), '{1}b')?.expiresAtMs, later)
+  assert.is(shard.expiringSize, 1)
+  hset('{1}h', 'f', '1')
+  assert.ok(shard.rename(slot('{1}'), '{1}h', '{1}b'))
+  assert.equal(fields('{1}b'), ['f=1'])
+  assert.is(shard.expiringSize, 0)
+  assert.is(shard.size, 1)
+  assert.ok(shard.rename(slot('{1}'), '{1}b', '{1}b'))
+  assert.not(shard.rename(slot('{1}'), '{1}a', '{1}b'))
+  assert.equal(fields('{1}b'), ['f=1'])
+  del('{1}b')
+  assert.is(shard.usedBytes, 0)
+})
+
+test('a rename clears what it overwrites directly before the records that move there', () => {
+  set('{1}to', 'old')
+  hset('{1}from', 'a', '1')
+  hset('{1}from', 'b', '1')
+  persistAll()
+  hset('{1}from', 'a', '2')
+  shard.rename(slot('{1}'), '{1}from', '{1}to')
+  assert.equal(dirty(), [
+    ['{1}to', undefined, false],
+    ['{1}to', 'a', true],
+    ['{1}to', 'b', true],
+  ])
+})
+
+test('a rename while a batch fails stays behind what it overwrites', () => {
+  set('{1}to', 'old')
+  persistAll()
+  set('{1}from', 'new')
+  const batch = [...shard.dirty]
+  persistAll()
+  shard.rename(slot('{1}'), '{1}from', '{1}to')
+  shard.putBack(batch)
+  assert.equal(dirty(), [
+    ['{1}to', undefined, false],
+    ['{1}to', undefined, true],
+  ])
+})
+
+test('a changed expiry makes every record of the key dirty, an equal one none', () => {
+  const later = Date.now() + 60_000
+  set('k', '1')
+  hset('h', 'a', '1')
+  hset('h', 'b', '1')
+  persistAll()
+  assert.ok(shard.expire(slot('h'), 'h', later))
+  assert.equal(dirty(), [
+    ['h', 'a', true],
+    ['h', 'b', true],
+  ])
+  persistAll()
+  assert.ok(shard.expire(slot('h'), 'h', later))
+  assert.not(shard.isDirty)
+  assert.ok(shard.expire(slot('k'), 'k', later))
+  assert.is(shard.expiringSize, 2)
+  assert.ok(shard.expire(slot('h'), 'h', 0))
+  assert.is(shard.expiringSize, 1)
+  assert.not(shard.expire(slot('x'), 'x', later))
+})
+
+test('the records of a key that expired are cleared', () => {
+  hset('h', 'a', '1')
+  hset('h', 'b', '1')
+  persistAll()
+  shard.expire(slot('h'), 'h', Date.now() - 1)
+  persistAll()
+  assert.equal(fields('h'), [])
+  assert.equal(dirty(), [
+    ['h', 'a', false],
+    ['h', 'b', false],
+  ])
+})
+
+test('a hash whose records disagree on its expiry has the latest, and writes it again', () => {
+  const [soon, later] = [Date.now() + 60_000, Date.now() + 90_000]
+  const put = (recordId: number, field: string, expiresAtMs: number): void => {
+    shard.restore(slot('h'), { key: 'h', field, value: '', recordId, isLive: true }, expiresAtMs)
+  }
+  const expiry = () => shard.getHash(slot('h'), 'h')?.expiresAtMs
+  put(1, 'a', soon)
+  put(2, 'b', soon)
+  assert.not(shard.isDirty)
+  put(3, 'c', later)
+  assert.is(expiry(), later)
+  assert.is(shard.dirty.size, 3)
+  shard.dirty.clear()
+  put(4, 'd', soon)
+  assert.equal(dirty(), [['h', 'd', true]])
+  put(5, 'e', 0)
+  assert.is(expiry(), 0)
+  assert.is(shard.expiringSize, 0)
+  shard.dirty.clear()
+  put(6, 'f', later)
+  assert.is(expiry(), 0)
+  assert.equal(dirty(), [['h', 'f', true]])
 })
 
 test('of two records for one key the later counts, and the earlier is cleared', () => {

@@ -1,8 +1,22 @@
 /** Redis data commands: strings and hashes in memory. */
 
 import type { Command } from '../../server/command.js'
+import { expiryCommands } from './expiry.js'
 import { hget, hgetall, hset } from './hashes.js'
-import { set } from './set.js'
-import { del, get } from './strings.js'
+import { keyCommands } from './keys.js'
+import { setCommands } from './set.js'
+import { stringCommands } from './strings.js'
+import { stringNumberCommands } from './strings-numbers.js'
+import { stringRangeCommands } from './strings-ranges.js'
 
-export const redisCommands: readonly Command[] = [set, get, del, hset, hget, hgetall]
+export const redisCommands: readonly Command[] = [
+  ...keyCommands,
+  ...expiryCommands,
+  ...setCommands,
+  ...stringCommands,
+  ...stringRangeCommands,
+  ...stringNumberCommands,
+  hset,
+  hget,
+  hgetall,
+]

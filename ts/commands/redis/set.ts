@@ -1,10 +1,35 @@
-/** SET with all options of Redis 7. */
+/** SET with all options of Redis 7, and its short forms. */
 
 import { err } from '../../error.js'
 import { keepValue } from '../../redis/record.js'
-import { binary as binaryReply, nullable, ok, oneOf, type Typed, typed } from '../../resp/reply.js'
-import { binary, bytes, command, key, options } from '../../server/command.js'
-import { requireRedis } from './shared.js'
+import {
+  binary as binaryReply,
+  integer,
+  nullable,
+  ok,
+  oneOf,
+  type Typed,
+  typed,
+} from '../../resp/reply.js'
+import {
+  binary,
+  bytes,
+  type Command,
+  command,
+  key,
+  options,
+  redisInteger,
+} from '../../server/command.js'
+import {
+  EX,
+  type ExpiryUnit,
+  expiryTime,
+  PX,
+  positiveTime,
+  type TypedExpiry,
+  typedExpiry,
+} from './expiry-time.js'
+import { IN_MEMORY_NOTE, requireRedis } from './shared.js'
 
 interface SetOptions {
   readonly condition: 'NX' | 'XX' | undefined
@@ -21,29 +46,6 @@ const NO_OPTIONS: SetOptions = {
   expiresAtMs: 0,
 }
 
-interface ExpiryUnit {
-  readonly unitMs: number
-  readonly isRelative: boolean
-}
-
-/** An expiry option as typed. */
-interface Expiry {
-  readonly amount: Buffer
-  readonly unit: ExpiryUnit
-}
-
-const EXPIRY_UNITS: ReadonlyMap<string, ExpiryUnit> = new Map([
-  ['EX', { unitMs: 1000, isRelative: true }],
-  ['PX', { unitMs: 1, isRelative: true }],
-  ['EXAT', { unitMs: 1000, isRelative: false }],
-  ['PXAT', { unitMs: 1, isRelative: false }],
-])
-
-/** Largest time, so that every stored expiry is a safe integer. */
-const EXPIRY_MAX_MS = Number.MAX_SAFE_INTEGER
-
-const CANONICAL_INTEGER = /^(?:0|-?[1-9]\d{0,18})$/
-
 /** @throws RespError ERR syntax error, ERR value is not an integer or out of range, ERR invalid
  *          expire time in 'set' command */
 function parseSetOptions(words: readonly Buffer[]): SetOptions {
@@ -51,36 +53,27 @@ function parseSetOptions(words: readonly Buffer[]): SetOptions {
   let condition: SetOptions['condition']
   let returnsOld = false
   let keepsExpiry = false
-  let expiry: Expiry | undefined
+  let expiry: TypedExpiry | undefined
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!.toString('latin1').toUpperCase()
-    const unit = EXPIRY_UNITS.get(word)
     if ((word === 'NX' || word === 'XX') && condition === undefined) condition = word
     else if (word === 'GET' && !returnsOld) returnsOld = true
     else if (word === 'KEEPTTL' && !keepsExpiry && expiry === undefined) keepsExpiry = true
-    else if (unit !== undefined && expiry === undefined && !keepsExpiry) {
-      const amount = words[++i]
-      if (amount === undefined) throw err('syntax error')
-      expiry = { amount, unit }
-    } else throw err('syntax error')
+    else {
+      if (expiry !== undefined || keepsExpiry) throw err('syntax error')
+      expiry = typedExpiry(word, words[++i])
+      if (expiry === undefined) throw err('syntax error')
+    }
   }
   // ORDER: the syntax of all options before the value of one, as in Redis.
-  const expiresAtMs = expiry === undefined ? 0 : expiryTime(expiry)
+  const expiresAtMs = expiry === undefined ? 0 : positiveTime(expiry, 'set')
   return { condition, returnsOld, keepsExpiry, expiresAtMs }
 }
 
-function expiryTime({ amount: word, unit: { unitMs, isRelative } }: Expiry): number {
-  const text = word.toString('latin1')
-  if (!CANONICAL_INTEGER.test(text)) throw err('value is not an integer or out of range')
-  const amount = Number(text)
-  const time = amount * unitMs + (isRelative ? Date.now() : 0)
-  if (amount <= 0 || time > EXPIRY_MAX_MS) throw err("invalid expire time in 'set' command")
-  return time
-}
-
 const oldValue = nullable(binaryReply)
+const DONE = typed(ok, undefined)
 
-export const set = command({
+const set = command({
   name: 'SET',
   group: 'string',
   since: '0.1.0',
@@ -99,14 +92,11 @@ export const set = command({
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
   reply: oneOf(ok, oldValue),
   example: ['SET greeting hello', 'SET greeting hi NX', 'SET greeting hi XX GET', 'GET greeting'],
-  notes: [
-    'The data is in memory when the command answers, and on disk within about a second: ' +
-      'a crash before that loses it. It takes no part in BEGIN … COMMIT.',
-  ],
+  notes: [IN_MEMORY_NOTE],
   run: (ctx, { key: name, value, options: words }): Typed => {
     const redis = requireRedis(ctx)
-    const { condition, returnsOld, keepsExpiry, expiresAtMs } = parseSetOptions(words)
     redis.checkMemory()
+    const { condition, returnsOld, keepsExpiry, expiresAtMs } = parseSetOptions(words)
     const shard = redis.shardOf(ctx.slot)
     const entry = returnsOld ? shard.getString(ctx.slot, name) : shard.get(ctx.slot, name)
     const old = entry?.kind === 'string' ? entry.item.value : null
@@ -121,4 +111,61 @@ export const set = command({
   },
 })
 
-const DONE = typed(ok, undefined)
+const setnx = command({
+  name: 'SETNX',
+  group: 'string',
+  since: '0.1.0',
+  complexity: 'O(1)',
+  summary: 'Sets the string value of a key that does not exist. Returns 1, or 0 when it does.',
+  args: [key(binary('key')), bytes('value')],
+  port: 'client',
+  flags: ['redis', 'write', 'fast', 'sync'],
+  errors: ['OOM', 'MOVED'],
+  reply: integer,
+  example: ['SETNX greeting hello', 'SETNX greeting hi', 'GET greeting'],
+  notes: [IN_MEMORY_NOTE],
+  run: (ctx, { key: name, value }) => {
+    const redis = requireRedis(ctx)
+    redis.checkMemory()
+    const shard = redis.shardOf(ctx.slot)
+    if (shard.get(ctx.slot, name) !== undefined) return 0
+    shard.setString(ctx.slot, name, keepValue(value), 0)
+    return 1
+  },
+})
+
+function setForCommand(name: string, summary: string, unit: ExpiryUnit): Command {
+  const lower = name.toLowerCase()
+  return command({
+    name,
+    group: 'string',
+    since: '0.1.0',
+    complexity: 'O(1)',
+    summary,
+    args: [key(binary('key')), redisInteger('time'), bytes('value')],
+    port: 'client',
+    flags: ['redis', 'write', 'sync'],
+    errors: ['OOM', 'MOVED'],
+    reply: ok,
+    example: [`${name} greeting 60000 hello`, 'GET greeting'],
+    notes: [IN_MEMORY_NOTE],
+    run: (ctx, { key: name, time, value }) => {
+      const redis = requireRedis(ctx)
+      redis.checkMemory()
+      if (time <= 0n) throw err(`invalid expire time in '${lower}' command`)
+      const expiresAtMs = expiryTime(time, unit, lower)
+      redis.shardOf(ctx.slot).setString(ctx.slot, name, keepValue(value), expiresAtMs)
+    },
+  })
+}
+
+export const setCommands: readonly Command[] = [
+  set,
+  setnx,
+  setForCommand('SETEX', 'Sets the string value of a key, which expires in so many seconds.', EX),
+  setForCommand(
+    'PSETEX',
+    'Sets the string value of a key, which expires in so many milliseconds.',
+    PX,
+  ),
+]

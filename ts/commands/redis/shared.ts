@@ -9,3 +9,8 @@ export function requireRedis(ctx: Context): Redis {
   if (redis === undefined) throw new Error('a Redis command ran without the Redis side')
   return redis
 }
+
+/** What the reference page of each command that writes says. */
+export const IN_MEMORY_NOTE =
+  'The data is in memory when the command answers, and on disk within about a second: a crash ' +
+  'before that loses it. It takes no part in BEGIN … COMMIT.'

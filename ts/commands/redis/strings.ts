@@ -1,10 +1,14 @@
-/** GET and DEL. */
+/** Reading strings, and replacing them. */
 
-import { binary as binaryReply, integer, nullable } from '../../resp/reply.js'
-import { binary, command, key, rest } from '../../server/command.js'
-import { requireRedis } from './shared.js'
+import { err } from '../../error.js'
+import { keepValue, type Value } from '../../redis/record.js'
+import { array, binary as binaryReply, integer, nullable, ok } from '../../resp/reply.js'
+import { binary, bytes, type Command, command, key, options, rest } from '../../server/command.js'
+import type { Context } from '../../server/context.js'
+import { positiveTime, type TypedExpiry, typedExpiry } from './expiry-time.js'
+import { IN_MEMORY_NOTE, requireRedis } from './shared.js'
 
-export const get = command({
+const get = command({
   name: 'GET',
   group: 'string',
   since: '0.1.0',
@@ -20,25 +24,166 @@ export const get = command({
     requireRedis(ctx).shardOf(ctx.slot).getString(ctx.slot, name)?.item.value,
 })
 
-export const del = command({
-  name: 'DEL',
-  group: 'generic',
+const getset = command({
+  name: 'GETSET',
+  group: 'string',
   since: '0.1.0',
-  complexity: 'O(n) in the number of keys',
-  summary: 'Deletes keys of any type. Returns how many there were.',
-  args: [rest(key(binary('key')))],
+  complexity: 'O(1)',
+  summary: 'Sets the string value of a key, which never expires then. Returns the old one.',
+  args: [key(binary('key')), bytes('value')],
   port: 'client',
-  flags: ['redis', 'write', 'sync'],
-  errors: ['CROSSSLOT', 'MOVED'],
-  reply: integer,
-  example: ['SET greeting hello', 'DEL greeting', 'DEL greeting'],
-  notes: ['All keys must be in one slot: `{user:1}:name` and `{user:1}:mail` are.'],
-  run: (ctx, { key: names }) => {
-    const shard = requireRedis(ctx).shardOf(ctx.slot)
-    let deleted = 0
-    for (const name of names) {
-      if (shard.delete(ctx.slot, name)) deleted++
-    }
-    return deleted
+  flags: ['redis', 'write', 'fast', 'sync'],
+  errors: ['WRONGTYPE', 'OOM', 'MOVED'],
+  reply: nullable(binaryReply),
+  example: ['GETSET greeting hello', 'GETSET greeting hi'],
+  notes: [IN_MEMORY_NOTE],
+  run: (ctx, { key: name, value }) => {
+    const redis = requireRedis(ctx)
+    redis.checkMemory()
+    const shard = redis.shardOf(ctx.slot)
+    const old = shard.getString(ctx.slot, name)?.item.value
+    shard.setString(ctx.slot, name, keepValue(value), 0)
+    return old
   },
 })
+
+const getdel = command({
+  name: 'GETDEL',
+  group: 'string',
+  since: '0.1.0',
+  complexity: 'O(1)',
+  summary: 'Deletes a key that holds a string. Returns the string.',
+  args: [key(binary('key'))],
+  port: 'client',
+  flags: ['redis', 'write', 'fast', 'sync'],
+  errors: ['WRONGTYPE', 'MOVED'],
+  reply: nullable(binaryReply),
+  example: ['SET greeting hello', 'GETDEL greeting', 'GETDEL greeting'],
+  run: (ctx, { key: name }) => {
+    const shard = requireRedis(ctx).shardOf(ctx.slot)
+    const old = shard.getString(ctx.slot, name)?.item.value
+    if (old !== undefined) shard.delete(ctx.slot, name)
+    return old
+  },
+})
+
+/** What GETEX is to do: nothing, end the expiry, or set it to a time that is yet to be read.
+ *  @throws RespError ERR syntax error */
+function parseGetexOptions(words: readonly Buffer[]): TypedExpiry | 'PERSIST' | undefined {
+  const [first, second] = words
+  if (first === undefined) return undefined
+  const word = first.toString('latin1').toUpperCase()
+  if (word === 'PERSIST' && words.length === 1) return word
+  const expiry = typedExpiry(word, second)
+  if (expiry === undefined || words.length > 2) throw err('syntax error')
+  return expiry
+}
+
+const getex = command({
+  name: 'GETEX',
+  group: 'string',
+  since: '0.1.0',
+  complexity: 'O(1)',
+  summary: 'Returns the string value of a key, and changes when it expires.',
+  args: [
+    key(binary('key')),
+    options('options', '[EX seconds|PX milliseconds|EXAT unix-s|PXAT unix-ms|PERSIST]'),
+  ],
+  port: 'client',
+  flags: ['redis', 'write', 'fast', 'sync'],
+  errors: ['WRONGTYPE', 'MOVED'],
+  reply: nullable(binaryReply),
+  example: ['SET greeting hello', 'GETEX greeting EX 60', 'TTL greeting', 'GETEX greeting PERSIST'],
+  notes: ['A Unix time that has passed deletes the key. Without an option it is GET.'],
+  run: (ctx, { key: name, options: words }) => {
+    const change = parseGetexOptions(words)
+    const shard = requireRedis(ctx).shardOf(ctx.slot)
+    const value = shard.getString(ctx.slot, name)?.item.value
+    // ORDER: the time is looked at only when there is a string, as in Redis.
+    if (value === undefined || change === undefined) return value
+    const expiresAtMs = change === 'PERSIST' ? 0 : positiveTime(change, 'getex')
+    if (expiresAtMs !== 0 && expiresAtMs <= Date.now()) shard.delete(ctx.slot, name)
+    else shard.expire(ctx.slot, name, expiresAtMs)
+    return value
+  },
+})
+
+const ONE_SLOT = 'All keys must be in one slot; then it is one step to all others.'
+
+const mget = command({
+  name: 'MGET',
+  group: 'string',
+  since: '0.1.0',
+  complexity: 'O(N) in the number of keys',
+  summary: 'Returns the string values of keys, null for each that holds no string.',
+  args: [rest(key(binary('key')))],
+  port: 'client',
+  flags: ['redis', 'readonly', 'fast', 'sync'],
+  errors: ['CROSSSLOT', 'MOVED'],
+  reply: array(nullable(binaryReply)),
+  example: ['MSET {1}:a hello {1}:b hi', 'MGET {1}:a {1}:b {1}:c'],
+  notes: [ONE_SLOT],
+  run: (ctx, { key: names }) => {
+    const shard = requireRedis(ctx).shardOf(ctx.slot)
+    return names.map((name): Value | undefined => {
+      const entry = shard.get(ctx.slot, name)
+      return entry?.kind === 'string' ? entry.item.value : undefined
+    })
+  },
+})
+
+/** Sets keys to values. */
+function setAll(ctx: Context, pairs: readonly Buffer[]): void {
+  const shard = requireRedis(ctx).shardOf(ctx.slot)
+  for (let i = 0; i < pairs.length; i += 2) {
+    shard.setString(ctx.slot, pairs[i]!.toString('latin1'), keepValue(pairs[i + 1]!), 0)
+  }
+}
+
+const PAIRS = { min: 2, step: 2, syntax: 'key value [key value …]' }
+
+const mset = command({
+  name: 'MSET',
+  group: 'string',
+  since: '0.1.0',
+  complexity: 'O(N) in the number of keys',
+  summary: 'Sets the string values of keys, whatever they held before.',
+  args: [rest(key(bytes('pairs')), PAIRS)],
+  port: 'client',
+  flags: ['redis', 'write', 'sync'],
+  errors: ['OOM', 'CROSSSLOT', 'MOVED'],
+  reply: ok,
+  example: ['MSET {1}:a hello {1}:b hi', 'MGET {1}:a {1}:b'],
+  notes: [ONE_SLOT, IN_MEMORY_NOTE],
+  run: (ctx, { pairs }) => {
+    requireRedis(ctx).checkMemory()
+    setAll(ctx, pairs)
+  },
+})
+
+const msetnx = command({
+  name: 'MSETNX',
+  group: 'string',
+  since: '0.1.0',
+  complexity: 'O(N) in the number of keys',
+  summary: 'Sets the string values of keys, or of none when one of them exists. Returns 1 or 0.',
+  args: [rest(key(bytes('pairs')), PAIRS)],
+  port: 'client',
+  flags: ['redis', 'write', 'sync'],
+  errors: ['OOM', 'CROSSSLOT', 'MOVED'],
+  reply: integer,
+  example: ['MSETNX {1}:a hello {1}:b hi', 'MSETNX {1}:b hi {1}:c hey', 'MGET {1}:a {1}:b {1}:c'],
+  notes: [ONE_SLOT, IN_MEMORY_NOTE],
+  run: (ctx, { pairs }) => {
+    const redis = requireRedis(ctx)
+    redis.checkMemory()
+    const shard = redis.shardOf(ctx.slot)
+    for (let i = 0; i < pairs.length; i += 2) {
+      if (shard.get(ctx.slot, pairs[i]!.toString('latin1')) !== undefined) return 0
+    }
+    setAll(ctx, pairs)
+    return 1
+  },
+})
+
+export const stringCommands: readonly Command[] = [get, getset, getdel, getex, mget, mset, msetnx]

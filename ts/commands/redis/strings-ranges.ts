@@ -1,0 +1,182 @@
+/** Parts of strings: reading them, writing them, appending. */
+
+import { err } from '../../error.js'
+import { HEAP_VALUE_MAX_BYTES, keepValue, type Value } from '../../redis/record.js'
+import { binary as binaryReply, integer } from '../../resp/reply.js'
+import { binary, bytes, type Command, command, key, redisInteger } from '../../server/command.js'
+import { IN_MEMORY_NOTE, requireRedis } from './shared.js'
+
+const VALUE_MAX_BYTES = 512 * 1024 * 1024
+/** Memory that was made for values to grow into: nobody else has a part of it. */
+const growing = new WeakSet<ArrayBufferLike>()
+
+const lengthOf = (value: Value | undefined): number => value?.length ?? 0
+
+/** @throws RespError ERR string exceeds maximum allowed size … */
+function checkLength(bytes: number): void {
+  if (bytes <= VALUE_MAX_BYTES) return
+  throw err('string exceeds maximum allowed size (proto-max-bulk-len)')
+}
+
+/** A copy with room behind it for a quarter more, so that appending goes on without copying. */
+function withRoom(value: Value, length: number): Buffer {
+  const grown = Buffer.allocUnsafeSlow(Math.min(VALUE_MAX_BYTES, length + Math.ceil(length / 4)))
+  growing.add(grown.buffer)
+  if (typeof value === 'string') grown.write(value, 'latin1')
+  else value.copy(grown)
+  return grown.subarray(0, length)
+}
+
+/** A value with bytes behind it. What is there is not touched: others may still be reading it. */
+function append(value: Value, added: Buffer): Value {
+  const length = value.length + added.length
+  if (typeof value === 'string' && length <= HEAP_VALUE_MAX_BYTES) {
+    return value + added.toString('latin1')
+  }
+  const isRoomy =
+    typeof value !== 'string' && growing.has(value.buffer) && length <= value.buffer.byteLength
+  const whole = isRoomy ? Buffer.from(value.buffer, 0, length) : withRoom(value, length)
+  added.copy(whole, value.length)
+  return whole
+}
+
+/** A value with bytes over a part of it, and zeros up to there. */
+function overwrite(value: Value, offset: number, added: Buffer): Value {
+  const end = offset + added.length
+  if (end <= HEAP_VALUE_MAX_BYTES && typeof value === 'string') {
+    const head = value.slice(0, offset).padEnd(offset, '\0')
+    return head + added.toString('latin1') + value.slice(end)
+  }
+  const whole = Buffer.allocUnsafeSlow(Math.max(end, value.length))
+  if (typeof value === 'string') whole.write(value, 'latin1')
+  else value.copy(whole)
+  if (offset > value.length) whole.fill(0, value.length, offset)
+  added.copy(whole, offset)
+  return whole
+}
+
+const appendCommand = command({
+  name: 'APPEND',
+  group: 'string',
+  since: '0.1.0',
+  complexity: 'O(1) for each byte appended, over many calls',
+  summary: 'Appends to the string of a key, which is made when absent. Returns the new length.',
+  args: [key(binary('key')), bytes('value')],
+  port: 'client',
+  flags: ['redis', 'write', 'fast', 'sync'],
+  errors: ['WRONGTYPE', 'OOM', 'MOVED'],
+  reply: integer,
+  example: ['APPEND greeting hello', 'APPEND greeting !', 'GET greeting'],
+  notes: ['A string has at most 512 MiB.', IN_MEMORY_NOTE],
+  run: (ctx, { key: name, value }) => {
+    const redis = requireRedis(ctx)
+    redis.checkMemory()
+    const shard = redis.shardOf(ctx.slot)
+    const entry = shard.getString(ctx.slot, name)
+    const old = entry?.item.value
+    const length = lengthOf(old) + value.length
+    checkLength(length)
+    const whole = old === undefined ? keepValue(value) : append(old, value)
+    shard.setString(ctx.slot, name, whole, entry?.expiresAtMs ?? 0)
+    return length
+  },
+})
+
+const strlen = command({
+  name: 'STRLEN',
+  group: 'string',
+  since: '0.1.0',
+  complexity: 'O(1)',
+  summary: 'Returns the length of the string of a key in bytes, 0 when absent.',
+  args: [key(binary('key'))],
+  port: 'client',
+  flags: ['redis', 'readonly', 'fast', 'sync'],
+  errors: ['WRONGTYPE', 'MOVED'],
+  reply: integer,
+  example: ['SET greeting hello', 'STRLEN greeting', 'STRLEN nosuch'],
+  run: (ctx, { key: name }) => {
+    const entry = requireRedis(ctx).shardOf(ctx.slot).getString(ctx.slot, name)
+    return lengthOf(entry?.item.value)
+  },
+})
+
+const setrange = command({
+  name: 'SETRANGE',
+  group: 'string',
+  since: '0.1.0',
+  complexity: 'O(1), O(N) for strings above 16 KiB',
+  summary: 'Writes over a part of the string of a key. Returns the new length.',
+  args: [key(binary('key')), redisInteger('offset'), bytes('value')],
+  port: 'client',
+  flags: ['redis', 'write', 'sync'],
+  errors: ['WRONGTYPE', 'OOM', 'MOVED'],
+  reply: integer,
+  example: ['SET greeting hello', 'SETRANGE greeting 5 !', 'SETRANGE greeting 0 J', 'GET greeting'],
+  notes: [
+    'A string that ends before the offset gets zero bytes up to there; it has at most 512 MiB. An ' +
+      'empty value changes nothing.',
+    IN_MEMORY_NOTE,
+  ],
+  run: (ctx, { key: name, offset, value }) => {
+    const redis = requireRedis(ctx)
+    redis.checkMemory()
+    if (offset < 0n) throw err('offset is out of range')
+    const shard = redis.shardOf(ctx.slot)
+    const entry = shard.getString(ctx.slot, name)
+    const old = entry?.item.value ?? ''
+    if (value.length === 0) return old.length
+    // Beyond 2^53 it is too long in any case, also when it is rounded.
+    const start = Number(offset)
+    checkLength(start + value.length)
+    const whole = overwrite(old, start, value)
+    shard.setString(ctx.slot, name, whole, entry?.expiresAtMs ?? 0)
+    return whole.length
+  },
+})
+
+/** The bytes from `first` to `last`, both included; negative ones count from the end. */
+function part(value: Value, first: bigint, last: bigint): Value {
+  const size = BigInt(value.length)
+  if (first < 0n && last < 0n && first > last) return ''
+  const from = clamp(first < 0n ? first + size : first, size)
+  const to = clamp(last < 0n ? last + size : last, size)
+  const end = Math.min(to + 1, value.length)
+  if (from >= end) return ''
+  return typeof value === 'string' ? value.slice(from, end) : value.subarray(from, end)
+}
+
+function clamp(position: bigint, size: bigint): number {
+  return Number(position < 0n ? 0n : position > size ? size : position)
+}
+
+function rangeCommand(name: string, summary: string): Command {
+  return command({
+    name,
+    group: 'string',
+    since: '0.1.0',
+    complexity: 'O(N) in the number of bytes returned',
+    summary,
+    args: [key(binary('key')), redisInteger('start'), redisInteger('end')],
+    port: 'client',
+    flags: ['redis', 'readonly', 'sync'],
+    errors: ['WRONGTYPE', 'MOVED'],
+    reply: binaryReply,
+    example: ['SET greeting hello', `${name} greeting 1 3`, `${name} greeting -2 -1`],
+    notes: [
+      'Both ends are included and cut to what is there; negative ones count from the end, where ' +
+        '-1 is the last byte. Both before the beginning are the first byte.',
+    ],
+    run: (ctx, { key: name, start, end }) => {
+      const entry = requireRedis(ctx).shardOf(ctx.slot).getString(ctx.slot, name)
+      return entry === undefined ? '' : part(entry.item.value, start, end)
+    },
+  })
+}
+
+export const stringRangeCommands: readonly Command[] = [
+  appendCommand,
+  strlen,
+  setrange,
+  rangeCommand('GETRANGE', 'Returns a part of the string of a key, empty when absent.'),
+  rangeCommand('SUBSTR', 'Returns a part of the string of a key: the old name of GETRANGE.'),
+]
