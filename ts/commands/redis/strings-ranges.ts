@@ -47,10 +47,10 @@ function overwrite(value: Value, offset: number, added: Buffer): Value {
     const head = value.slice(0, offset).padEnd(offset, '\0')
     return head + added.toString('latin1') + value.slice(end)
   }
-  const whole = Buffer.allocUnsafeSlow(Math.max(end, value.length))
+  // Zeros that the system hands out cost nothing until they are read.
+  const whole = Buffer.alloc(Math.max(end, value.length))
   if (typeof value === 'string') whole.write(value, 'latin1')
   else value.copy(whole)
-  if (offset > value.length) whole.fill(0, value.length, offset)
   added.copy(whole, offset)
   return whole
 }
