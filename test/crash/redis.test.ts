@@ -65,7 +65,7 @@ class Key {
       return [state.kind === 'string' ? random.pick(['DEL', 'UNLINK', 'GETDEL']) : 'DEL', name]
     }
     if (state.kind !== 'none' && chance < 0.3) return this.#changeExpiry(random, number)
-    if (state.kind !== 'none' && chance < 0.4 && other !== this) {
+    if (state.kind !== 'none' && chance < 0.33 && other !== this) {
       other.states.push(state)
       this.states.push(NONE)
       return ['RENAME', name, other.name]

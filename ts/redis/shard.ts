@@ -38,6 +38,33 @@ export interface HashEntry {
 
 export type Entry = StringEntry | HashEntry
 
+/** Items that are about to be written. */
+export class Batch {
+  readonly items = new Set<Item>()
+  /** Keys all of which has joined. */
+  readonly keys = new Set<string>()
+  /** Items that wait for others to join first. */
+  readonly path = new Set<Item>()
+
+  bytes = 0
+
+  /** @param most       items at most
+   *  @param mostBytes  beyond these bytes nothing more joins */
+  constructor(
+    readonly most: number,
+    readonly mostBytes: number,
+  ) {}
+
+  get isFull(): boolean {
+    return this.items.size >= this.most || this.bytes > this.mostBytes
+  }
+
+  add(item: Item): void {
+    this.items.add(item)
+    if (item.isLive) this.bytes += contentBytes(item)
+  }
+}
+
 /** A Map ends at 16.7 million entries, so the keys are spread. */
 const MAP_COUNT = 64
 
@@ -64,8 +91,9 @@ export class ShardData {
    *  of two lives of a key are never on disk at once. */
   readonly #leavers = new Map<string, Set<Item>>()
   readonly #leftKeys = new Map<Item, Set<string>>()
-  /** Items that something else took the key of, with its slot: the two are written together. */
-  readonly #overwritten = new Map<Item, number>()
+  /** Items that moved, or that something else took the key of, by the slot of their key: they are
+   *  written together with all that the key has now, so that no rename is on disk in part. */
+  readonly #together = new Map<Item, number>()
   readonly #maps = Array.from({ length: MAP_COUNT }, () => new Map<string, Entry>())
   /** Keys with an expiry. */
   readonly #expiring = new Set<string>()
@@ -179,6 +207,7 @@ export class ShardData {
     for (const item of itemsOf(entry)) {
       this.usedBytes += to.length - from.length
       this.#leave(item)
+      this.#together.set(item, slot)
       item.key = to
       this.dirty.delete(item)
       this.dirty.add(item)
@@ -219,29 +248,26 @@ export class ShardData {
     this.dirty.add({ key: '', field: undefined, value: '', recordId, isLive: false })
   }
 
-  /** Adds a dirty item to a batch, behind all that has to be written first: what leaves its key.
-   *  What has its key now is added as well when it took that over.
-   *  @param most  items in the batch at most
-   *  @param path  the items that wait for this one
-   *  @returns     false when the batch is full before it is the item's turn */
-  joinBatch(item: Item, batch: Set<Item>, most: number, path = new Set<Item>()): boolean {
-    if (batch.has(item) || path.has(item)) return true
+  /** Adds a dirty item to a batch, behind all that has to be written first, which is what leaves
+   *  its key, and with all that has to be written together with it.
+   *  @returns  false when the batch is full before that is done */
+  joinBatch(item: Item, batch: Batch): boolean {
+    const { items, path, keys } = batch
+    if (items.has(item) || path.has(item) || !this.dirty.has(item)) return true
     const leavers = item.isLive ? this.#leavers.get(item.key) : undefined
     if (leavers !== undefined && path.size < LEAVER_DEPTH) {
       path.add(item)
-      for (const leaver of leavers) {
-        if (!this.dirty.has(leaver)) continue
-        if (!this.joinBatch(leaver, batch, most, path)) return false
-      }
+      for (const leaver of leavers) if (!this.joinBatch(leaver, batch)) return false
       path.delete(item)
     }
-    if (batch.size >= most) return false
+    if (batch.isFull) return false
     batch.add(item)
-    const slot = this.#overwritten.get(item)
-    const heir = slot === undefined ? undefined : this.#mapOf(slot).get(item.key)
-    for (const one of heir === undefined ? [] : itemsOf(heir)) {
-      if (this.dirty.has(one) && !this.joinBatch(one, batch, most, path)) return false
-    }
+    const slot = this.#together.get(item)
+    if (slot === undefined || keys.has(item.key)) return true
+    keys.add(item.key)
+    const entry = this.#mapOf(slot).get(item.key)
+    if (entry === undefined) return true
+    for (const one of itemsOf(entry)) if (!this.joinBatch(one, batch)) return false
     return true
   }
 
@@ -250,7 +276,7 @@ export class ShardData {
     for (const item of items) {
       // One that changed again meanwhile is yet to be written.
       if (this.dirty.has(item)) continue
-      this.#overwritten.delete(item)
+      this.#together.delete(item)
       const keys = this.#leftKeys.get(item)
       if (keys === undefined) continue
       this.#leftKeys.delete(item)
@@ -339,7 +365,7 @@ export class ShardData {
   #overwrite(slot: number, entry: Entry): void {
     for (const item of itemsOf(entry)) {
       this.#dropItem(item)
-      if (item.recordId !== 0) this.#overwritten.set(item, slot)
+      if (item.recordId !== 0) this.#together.set(item, slot)
     }
   }
 
@@ -373,6 +399,10 @@ function itemsOf(entry: Entry): Iterable<Item> {
   return entry.kind === 'string' ? [entry.item] : entry.fields.values()
 }
 
+function contentBytes({ key, field, value }: Item): number {
+  return key.length + (field?.length ?? 0) + value.length
+}
+
 function sizeOf(item: Item): number {
-  return item.key.length + (item.field?.length ?? 0) + item.value.length + ITEM_OVERHEAD_BYTES
+  return contentBytes(item) + ITEM_OVERHEAD_BYTES
 }

@@ -25,11 +25,11 @@ import {
 import type { Volume } from '../volume/volume.js'
 import type { VolumeWrites } from '../volume/volume-writes.js'
 import { encodeChunkCount, encodeRecord, RecordKind } from './record.js'
-import type { Item, ShardData } from './shard.js'
+import { Batch, type Item, type ShardData } from './shard.js'
 
-/** Items of one batch, and those of the same key that follow, up to the maximum. */
+/** Items of one batch, and those that belong to them, up to the maximum. */
 const BATCH_ITEMS = 1_000
-const BATCH_ITEMS_MAX = 2 * BATCH_ITEMS
+const BATCH_ITEMS_MAX = 8 * BATCH_ITEMS
 /** Bytes after which a batch takes no further item. */
 const BATCH_BYTES = 16 * 1024 * 1024
 /** Bytes that are appended in one turn of the event loop. */
@@ -56,7 +56,7 @@ interface Prepared {
   readonly chunkCount: number
 }
 
-interface Batch {
+interface Records {
   /** Ids of the records to clear. */
   readonly gone: readonly number[]
   readonly prepared: readonly Prepared[]
@@ -113,24 +113,21 @@ export class Syncer {
 
   #takeBatch(): Item[] {
     const { shard } = this.#parts
-    const batch = new Set<Item>()
-    const joined = batch.values()
-    let counted = 0
-    let bytes = 0
+    const batch = new Batch(BATCH_ITEMS_MAX, BATCH_BYTES)
+    const { items } = batch
     let lastKey: string | undefined
     for (const item of shard.dirty) {
       // What a command did to one key stays together: a hash that a string replaced must not be
       // half gone after a crash, nor gone without the string.
-      if (bytes > BATCH_BYTES || (batch.size >= BATCH_ITEMS && item.key !== lastKey)) break
-      if (!shard.joinBatch(item, batch, BATCH_ITEMS_MAX)) break
+      if (items.size >= BATCH_ITEMS && item.key !== lastKey) break
+      if (!shard.joinBatch(item, batch)) break
       lastKey = item.key
-      for (; counted < batch.size; counted++) bytes += bytesOf(joined.next().value)
     }
-    for (const item of batch) {
+    for (const item of items) {
       shard.dirty.delete(item)
       if (item.recordId === 0) item.recordId = ++shard.lastRecordId
     }
-    return [...batch]
+    return [...items]
   }
 
   async #writeBatch(items: readonly Item[]): Promise<void> {
@@ -184,7 +181,7 @@ export class Syncer {
     return locations
   }
 
-  async #switchRecords(tx: Tx, { gone, prepared, locations, epoch }: Batch): Promise<void> {
+  async #switchRecords(tx: Tx, { gone, prepared, locations, epoch }: Records): Promise<void> {
     const { volume, prefix } = this.#parts
     if (this.#abandoned || volume.epoch !== epoch) {
       throw new Error('the shard changed hands after the batch was appended')
@@ -243,12 +240,6 @@ export class Syncer {
       crc32c: checksumAt(locations, i),
     })
   }
-}
-
-/** Bytes that an item adds to a batch, about. */
-function bytesOf(item: Item | undefined): number {
-  if (!item?.isLive) return 0
-  return item.key.length + (item.field?.length ?? 0) + item.value.length
 }
 
 /** Cuts a record into bodies of at most `chunkBytes`. */

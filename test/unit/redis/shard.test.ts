@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Item, ShardData } from '../../../ts/redis/shard.js'
+import { Batch, type Item, ShardData } from '../../../ts/redis/shard.js'
 import { slotOf } from '../../../ts/redis/slots.js'
 import { errorOf } from '../../support/data-member.js'
 
@@ -217,6 +217,55 @@ test('a rename while a batch fails stays behind what it overwrites', () => {
     ['{1}to', undefined, false],
     ['{1}to', undefined, true],
   ])
+})
+
+/** The batch that a dirty item is written in, as far as it must be. */
+function batchOf(item: Item | undefined, most = 10): [key: string, field: string | undefined][] {
+  const batch = new Batch(most, 1_000)
+  shard.joinBatch(item!, batch)
+  return [...batch.items].map(({ key, field }) => [key, field])
+}
+
+test('what leaves a key is written before what has the key next, however often it moves', () => {
+  set('{1}a', '1')
+  persistAll()
+  shard.rename(slot('{1}'), '{1}a', '{1}b')
+  set('{1}a', '2')
+  shard.rename(slot('{1}'), '{1}b', '{1}c')
+  const [next, moved] = [...shard.dirty]
+  assert.equal(batchOf(next), [
+    ['{1}c', undefined],
+    ['{1}a', undefined],
+  ])
+  assert.equal(batchOf(moved), [['{1}c', undefined]])
+  assert.equal(batchOf(next, 1), [['{1}c', undefined]])
+  const batch = [...shard.dirty]
+  persistAll()
+  shard.written(batch)
+  set('{1}a', '3')
+  assert.equal(batchOf([...shard.dirty][0]), [['{1}a', undefined]])
+})
+
+test('two keys that change places are written together', () => {
+  set('{1}a', '1')
+  set('{1}b', '2')
+  persistAll()
+  shard.rename(slot('{1}'), '{1}a', '{1}t')
+  shard.rename(slot('{1}'), '{1}b', '{1}a')
+  shard.rename(slot('{1}'), '{1}t', '{1}b')
+  for (const item of shard.dirty) assert.is(batchOf(item).length, 2)
+})
+
+test('a rename is written as a whole, also fields that were never written', () => {
+  hset('{1}h', 'a', '1')
+  hset('{1}to', 'old', '1')
+  persistAll()
+  hset('{1}h', 'b', '1')
+  shard.rename(slot('{1}'), '{1}h', '{1}to')
+  for (const item of shard.dirty) {
+    const fieldsOf = batchOf(item).map(([key, field]) => `${key} ${field}`)
+    assert.equal(fieldsOf.sort(), ['{1}to a', '{1}to b', '{1}to old'])
+  }
 })
 
 test('a changed expiry makes every record of the key dirty, an equal one none', () => {

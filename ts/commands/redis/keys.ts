@@ -62,9 +62,8 @@ const type = command({
 
 const RENAME_NOTES = [
   ONE_SLOT,
-  'The time at which the key expires travels with it. Each string and each field of a hash moves ' +
-    'as a whole on disk, so a crash finds it under one of the two keys; of a hash with more than ' +
-    'a thousand fields it may find some under the one and some under the other.',
+  'The time at which the key expires travels with it. A crash finds what was moved under one of ' +
+    'the two keys; a hash with more than 8,000 fields or 16 MiB it may find in two parts.',
 ]
 
 /** @returns whether it was renamed @throws RespError ERR no such key */
