@@ -198,7 +198,7 @@ export class ShardData {
     this.dirty.clear()
     this.#leavers.clear()
     this.#leftKeys.clear()
-    this.#overwritten.clear()
+    this.#together.clear()
     this.usedBytes = 0
   }
 

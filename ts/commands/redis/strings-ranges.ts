@@ -111,7 +111,7 @@ const setrange = command({
   flags: ['redis', 'write', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
   reply: integer,
-  example: ['SET greeting hello', 'SETRANGE greeting 5 !', 'SETRANGE greeting 0 J', 'GET greeting'],
+  example: ['SET greeting hello', 'SETRANGE greeting 0 J', 'GET greeting'],
   notes: [
     'A string that ends before the offset gets zero bytes up to there; it has at most 512 MiB. ' +
       'An empty value changes nothing.',
