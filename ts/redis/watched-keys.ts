@@ -82,7 +82,7 @@ export class Watch {
     this.#index.add(key, this)
   }
 
-  /** Has any of the keys changed since it was added? */
+  /** Did a watched key change after its `add`? */
   isChanged(find: FindShard): boolean {
     if (this.#isTouched) return true
     for (const [key, { slot, existed }] of this.#keys) {

@@ -25,7 +25,7 @@ export const noReplies: Typed = typed(replies, null)
 interface QueuedRequest {
   readonly command: Command
   readonly frame: Frame
-  /** Hash slot of its keys, if it has any; of the last `admit`. */
+  /** Hash slot of its keys, from the last `admit`; 0 without keys. */
   slot: number
 }
 
