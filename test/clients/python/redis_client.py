@@ -8,9 +8,9 @@ server to be restarted on the same port, and one on stdin says that it is done.
 import json
 import sys
 import threading
-import traceback
 
 import redis
+from checks import run
 
 PORT, PROTOCOL = int(sys.argv[1]), int(sys.argv[2])
 BYTES = bytes(range(256))
@@ -170,16 +170,4 @@ def reconnects(client):
     equal(client.client_info()["resp"], str(PROTOCOL))
 
 
-def main():
-    """Runs all checks; a failed one does not end the run."""
-    client = connect()
-    for function in CHECKS:
-        error = None
-        try:
-            function(client)
-        except Exception:  # whatever it is, it is this check's outcome
-            error = traceback.format_exc()
-        print(json.dumps({"name": function.__doc__, "error": error}), flush=True)
-
-
-main()
+run(CHECKS, connect())

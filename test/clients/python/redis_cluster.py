@@ -5,12 +5,11 @@ check is a function with one argument, a client; its docstring is its name. The 
 for both members to be restarted on the same ports, and one on stdin says that it is done.
 """
 
-import json
 import sys
 import time
-import traceback
 
 import redis
+from checks import run
 from redis.cluster import RedisCluster
 
 PORT, PROTOCOL = int(sys.argv[1]), int(sys.argv[2])
@@ -134,16 +133,4 @@ def reconnects(client):
                 time.sleep(0.05)
 
 
-def main():
-    """Runs all checks; a failed one does not end the run."""
-    client = connect()
-    for function in CHECKS:
-        error = None
-        try:
-            function(client)
-        except Exception:  # whatever it is, it is this check's outcome
-            error = traceback.format_exc()
-        print(json.dumps({"name": function.__doc__, "error": error}), flush=True)
-
-
-main()
+run(CHECKS, connect())
