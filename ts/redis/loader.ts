@@ -10,8 +10,9 @@ import type { Store } from '../store/store.js'
 import { yieldTurn } from '../store/turn.js'
 import { LOCATION_WORDS, type Locations, lengthAt, locationCount } from '../volume/locations.js'
 import type { Volume } from '../volume/volume.js'
-import { decodeChunkCount, decodeRecord, RecordKind, type Value } from './record.js'
+import { chunkCountOf, decodeRecord, RecordKind, type RedisRecord } from './record.js'
 import type { ShardData } from './shard.js'
+import { slotOf } from './slots.js'
 
 /** Records whose pointers are read together. */
 const BATCH_RECORDS = 2_000
@@ -22,7 +23,6 @@ interface LoadParts {
   readonly store: Store
   readonly volume: Volume
   readonly shard: ShardData
-  readonly slotOfKey: (key: string) => number
 }
 
 /** Fills an empty shard. @throws RespError CORRUPTED and other errors of the volume or the store */
@@ -51,7 +51,6 @@ export async function loadShard(parts: LoadParts): Promise<void> {
     begin = keyAfter(lastKey(batch))
     await yieldTurn()
   }
-  parts.shard.isLoaded = true
 }
 
 /** End of the run of locations from `from` on that is read together; one at least. */
@@ -71,35 +70,39 @@ async function restoreRecords(
   ids: readonly number[],
   locations: Locations,
 ): Promise<void> {
-  const { shard, volume, slotOfKey } = parts
+  const { shard, volume } = parts
   const bodies = await volume.readAsync(locations)
   const now = Date.now()
   let at = 0
   for (const [i, recordId] of ids.entries()) {
     const end = at + lengthAt(locations, i)
-    const head = decodeRecord(bodies.subarray(at, end))
+    const head = decodeRecord(bodies, at, end)
     at = end
-    if (head.expiresAtMs !== 0 && head.expiresAtMs <= now) {
+    const { expiresAtMs } = head
+    if (expiresAtMs !== 0 && expiresAtMs <= now) {
       shard.discard(recordId)
       continue
     }
     const isChunked = head.kind === RecordKind.chunked
-    const record = isChunked ? decodeRecord(await readChunks(parts, recordId, head.value)) : head
+    const record = isChunked ? decodeRecord(await readChunks(parts, recordId, head)) : head
     const { key, value } = record
     const field = record.kind === RecordKind.string ? undefined : record.field
-    const item = { key, field, value, recordId, isLive: true }
-    shard.restore(slotOfKey(key), item, head.expiresAtMs)
+    const slot = slotOf(key.bytes, key.start, key.end)
+    shard.restore(slot, { key, field, value, recordId, expiresAtMs })
   }
 }
 
 /** The bytes of a chunked record. */
-async function readChunks(parts: LoadParts, recordId: number, count: Value): Promise<Buffer> {
-  const { store, volume } = parts
+async function readChunks(
+  { store, volume }: LoadParts,
+  recordId: number,
+  head: RedisRecord,
+): Promise<Buffer> {
   const range = redisChunksRange(volume.prefix, BigInt(recordId))
   const pointers = await store.transact(tx => {
     return tx.getRangeAll(range.begin, range.end, { snapshot: true })
   })
-  const expected = decodeChunkCount(count)
+  const expected = chunkCountOf(head)
   if (pointers.count !== expected) {
     throw new Error(`record ${recordId} has ${pointers.count} chunks instead of ${expected}`)
   }

@@ -9,6 +9,8 @@
  * INVARIANT: kinds are stored for ever; numbers are only added, never reused.
  */
 
+import { copyBytes, Span } from '../resp/span.js'
+
 export const RecordKind = {
   string: 1,
   hashField: 2,
@@ -16,67 +18,105 @@ export const RecordKind = {
 } as const
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind]
 
-/** A value: one byte in each code unit, or, above 16 KiB, bytes outside of the JavaScript heap. */
+/** A value: one byte in each code unit, or, above 16 KiB, bytes. */
 export type Value = string | Buffer
 
 /** Values above this many bytes live as Buffers. */
 export const HEAP_VALUE_MAX_BYTES = 16 * 1024
 
-const HEADER_BYTES = 21
+export const RECORD_HEADER_BYTES = 21
+/** Length of the head of a chunked record. */
+export const CHUNKED_HEAD_BYTES = RECORD_HEADER_BYTES + 4
 
+/** A record to be written. */
+export interface NewRecord {
+  readonly kind: RecordKind
+  /** Unix time in ms, 0 = never. */
+  readonly expiresAtMs: number
+  readonly key: Span
+  /** Undefined for strings. */
+  readonly field: Span | undefined
+  readonly value: Span | Buffer
+}
+
+/** A record that was read; its bytes are borrowed. */
 export interface RedisRecord {
   readonly kind: RecordKind
   /** Unix time in ms, 0 = never. */
   readonly expiresAtMs: number
-  /** Latin1: one byte in each code unit. */
-  readonly key: string
-  /** Latin1; empty for strings. */
-  readonly field: string
-  readonly value: Value
+  readonly key: Span
+  /** Empty for strings. */
+  readonly field: Span
+  readonly value: Span
 }
 
-export function encodeRecord(record: RedisRecord): Buffer {
+/** Writes a record. @returns where it ends */
+export function encodeRecord(target: Buffer, start: number, record: NewRecord): number {
+  const at = encodeRecordHead(target, start, record)
+  const { value } = record
+  if (value instanceof Span) copyBytes(target, at, value)
+  else value.copy(target, at)
+  return at + value.length
+}
+
+/** Writes what stands before the value of a record. @returns where it ends */
+export function encodeRecordHead(target: Buffer, start: number, record: NewRecord): number {
   const { key, field, value } = record
-  const encoded = Buffer.allocUnsafe(HEADER_BYTES + key.length + field.length + value.length)
-  let at = encoded.writeUInt8(record.kind)
-  at = encoded.writeBigInt64BE(BigInt(record.expiresAtMs), at)
-  at = encoded.writeUInt32BE(key.length, at)
-  at = encoded.writeUInt32BE(field.length, at)
-  at = encoded.writeUInt32BE(value.length, at)
-  at += encoded.write(key, at, 'latin1')
-  at += encoded.write(field, at, 'latin1')
-  if (typeof value === 'string') encoded.write(value, at, 'latin1')
-  else value.copy(encoded, at)
-  return encoded
+  target[start] = record.kind
+  writeInt64(target, start + 1, record.expiresAtMs)
+  writeUInt32(target, start + 9, key.length)
+  writeUInt32(target, start + 13, field === undefined ? 0 : field.length)
+  writeUInt32(target, start + 17, value.length)
+  let at = start + RECORD_HEADER_BYTES
+  copyBytes(target, at, key)
+  at += key.length
+  if (field !== undefined) {
+    copyBytes(target, at, field)
+    at += field.length
+  }
+  return at
 }
 
-/** @throws RangeError when bytes are missing */
-export function decodeRecord(encoded: Buffer): RedisRecord {
-  const keyEnd = HEADER_BYTES + encoded.readUInt32BE(9)
-  const fieldEnd = keyEnd + encoded.readUInt32BE(13)
-  const valueEnd = fieldEnd + encoded.readUInt32BE(17)
-  if (valueEnd !== encoded.length) throw new RangeError('the lengths of a record do not add up')
+/** Reads the record in bytes [start, end). @throws RangeError when bytes are missing */
+export function decodeRecord(bytes: Buffer, start = 0, end = bytes.length): RedisRecord {
+  const keyAt = start + RECORD_HEADER_BYTES
+  const fieldAt = keyAt + bytes.readUInt32BE(start + 9)
+  const valueAt = fieldAt + bytes.readUInt32BE(start + 13)
+  if (valueAt + bytes.readUInt32BE(start + 17) !== end) {
+    throw new RangeError('the lengths of a record do not add up')
+  }
   return {
-    kind: encoded.readUInt8(0) as RecordKind,
-    expiresAtMs: Number(encoded.readBigInt64BE(1)),
-    key: encoded.toString('latin1', HEADER_BYTES, keyEnd),
-    field: encoded.toString('latin1', keyEnd, fieldEnd),
-    value: keepValue(encoded.subarray(fieldEnd)),
+    kind: bytes[start] as RecordKind,
+    expiresAtMs: bytes.readInt32BE(start + 1) * 2 ** 32 + bytes.readUInt32BE(start + 5),
+    key: new Span(bytes, keyAt, fieldAt),
+    field: new Span(bytes, fieldAt, valueAt),
+    value: new Span(bytes, valueAt, end),
   }
 }
 
-/** Copies borrowed bytes into the form in which a value is kept. */
-export function keepValue(bytes: Buffer): Value {
-  return bytes.length <= HEAP_VALUE_MAX_BYTES ? bytes.toString('latin1') : Buffer.from(bytes)
+/** The head that stands for so many chunks. */
+export function encodeChunkedHead(expiresAtMs: number, chunkCount: number): Buffer {
+  const head = Buffer.alloc(CHUNKED_HEAD_BYTES)
+  head[0] = RecordKind.chunked
+  writeInt64(head, 1, expiresAtMs)
+  writeUInt32(head, 17, 4)
+  writeUInt32(head, RECORD_HEADER_BYTES, chunkCount)
+  return head
 }
 
 /** The number of chunks that a head stands for. */
-export function encodeChunkCount(count: number): Buffer {
-  const value = Buffer.allocUnsafe(4)
-  value.writeUInt32BE(count)
-  return value
+export function chunkCountOf({ value }: RedisRecord): number {
+  return value.bytes.readUInt32BE(value.start)
 }
 
-export function decodeChunkCount(value: Value): number {
-  return Buffer.from(value as string, 'latin1').readUInt32BE()
+function writeInt64(target: Buffer, at: number, value: number): void {
+  writeUInt32(target, at, Math.floor(value / 2 ** 32))
+  writeUInt32(target, at + 4, value)
+}
+
+function writeUInt32(target: Buffer, at: number, value: number): void {
+  target[at] = value >>> 24
+  target[at + 1] = value >>> 16
+  target[at + 2] = value >>> 8
+  target[at + 3] = value
 }

@@ -13,11 +13,10 @@ import type { ShardRoute, ShardRoutes } from '../volume/shard-routes.js'
 import type { Volumes } from '../volume/volumes.js'
 import { HeldBytes } from './held-bytes.js'
 import { loadShard } from './loader.js'
-import { Orders, randomBelow } from './orders.js'
-import { type Entry, ShardData } from './shard.js'
+import { ShardData } from './shard.js'
 import { shardOfSlot, slotOf } from './slots.js'
 import { Syncer } from './syncer.js'
-import { type Piece, walk } from './walk.js'
+import { walk } from './walk.js'
 import { WatchedKeys } from './watched-keys.js'
 
 const SWEEP_INTERVAL_MS = 100
@@ -56,7 +55,8 @@ interface OpenShard {
   syncer: Syncer | undefined
 }
 
-const slotOfKey = (key: string): number => slotOf(Buffer.from(key, 'latin1'))
+/** Sees a key; it may have expired. */
+type VisitKey = (shard: ShardData, key: number) => void
 
 export class Redis {
   readonly watched = new WatchedKeys()
@@ -65,9 +65,10 @@ export class Redis {
   readonly #parts: RedisParts
   readonly #shards = new Map<number, OpenShard>()
   readonly #prefix: Buffer
-  /** For walks over keys and fields. */
-  readonly orders = new Orders()
   #shardCount = 0
+  /** The slot that was admitted last, and the data of its shard: the command asks for it next. */
+  #admittedSlot = -1
+  #admittedData: ShardData | undefined
   #sweeper: NodeJS.Timeout | undefined
   #following: Promise<void> = Promise.resolve()
   /** Changes of routes that are not followed yet, and since when there have been some. */
@@ -124,11 +125,14 @@ export class Redis {
       slot = own
     }
     this.#checkRoute(slot, isWrite)
+    this.#admittedSlot = slot
+    this.#admittedData = this.findShard(slot)
     return slot
   }
 
   /** The data of the shard that owns a slot; the slot gate has admitted the request. */
   shardOf(slot: number): ShardData {
+    if (slot === this.#admittedSlot) return this.#admittedData!
     const data = this.findShard(slot)
     if (data === undefined) throw new Error(`slot ${slot} is not served here`)
     return data
@@ -141,7 +145,7 @@ export class Redis {
 
   /** Live keys of a slot; none when the slot is not served here. */
   keysInSlot(slot: number): Iterable<string> {
-    return this.findShard(slot)?.keysInSlot(slot, slotOfKey) ?? []
+    return this.findShard(slot)?.keysInSlot(slot) ?? []
   }
 
   keyspace(): { keys: number; expires: number } {
@@ -160,7 +164,7 @@ export class Redis {
     let count = 0
     for (const data of this.#ownShards(false)) {
       // Twice, since a sweep ends with the turn that others have begun.
-      for (let turn = 0; turn < 2; turn++) data.sweep(COUNTED_EXACTLY, slotOfKey)
+      for (let turn = 0; turn < 2; turn++) data.sweep(COUNTED_EXACTLY)
       count += data.size
     }
     return count
@@ -168,14 +172,16 @@ export class Redis {
 
   /** A piece of a walk over the keys of this member's shards, see `walk`.
    *  @throws RespError ERR shard id: … */
-  walk(cursor: number, count: number): Piece {
-    return walk({ shards: this.#ownShards(false), orders: this.orders }, cursor, count)
+  walk(piece: { readonly cursor: number; readonly count: number }, visit: VisitKey): number {
+    return walk(this.#ownShards(false), piece, visit)
   }
 
-  /** All keys of this member's shards; expired ones included.
+  /** Visits all keys of this member's shards.
    *  @throws RespError ERR shard id: … */
-  *allKeys(): Generator<string> {
-    for (const { parts } of this.#ownShards(false)) for (const part of parts) yield* part.keys()
+  visitKeys(visit: VisitKey): void {
+    for (const shard of this.#ownShards(false)) {
+      for (const part of shard.parts) for (const key of part) visit(shard, key)
+    }
   }
 
   /** A key of this member's shards, drawn at random; undefined when there is none.
@@ -183,18 +189,12 @@ export class Redis {
   randomKey(): string | undefined {
     const shards = this.#ownShards(false)
     for (let draw = 0; draw < DRAWS_MAX; draw++) {
-      const part = randomPart(shards)
-      if (part === undefined) return undefined
-      const key = this.orders.one(part)
-      if (this.find(key) !== undefined) return key
+      const drawn = randomKey(shards)
+      if (drawn === undefined) return undefined
+      const { shard, key } = drawn
+      if (shard.isUnexpired(key)) return shard.nameOf(key).latin1()
     }
     return undefined
-  }
-
-  /** The live entry of a key of this member's shards, whatever slot it is in. */
-  find(key: string): Entry | undefined {
-    const slot = slotOfKey(key)
-    return this.shardOf(slot).get(slot, key)
   }
 
   /**
@@ -210,7 +210,6 @@ export class Redis {
       data.clear()
       return this.#shards.get(data.id)!.syncer!.wipe()
     })
-    this.orders.forgetAll()
     return allOf(wipes)
   }
 
@@ -279,6 +278,7 @@ export class Redis {
     if (this.#stopped) return
     const routes = this.#parts.routes.shards('REDIS')
     this.#shardCount = routes.length
+    this.#admittedSlot = -1
     for (const route of routes) {
       const open = this.#shards.get(route.id)
       if (route.local && open === undefined) await this.#openShard(route)
@@ -296,7 +296,7 @@ export class Redis {
     const open: OpenShard = { data, syncer: undefined }
     this.#shards.set(route.id, open)
     try {
-      await loadShard({ store, volume, shard: data, slotOfKey })
+      await loadShard({ store, volume, shard: data })
     } catch (cause) {
       this.#shards.delete(route.id)
       log.error({ err: cause, shard: route.id }, 'loading Redis data failed')
@@ -308,7 +308,6 @@ export class Redis {
       store,
       prefix: this.#prefix,
       periodMs: config.redis.volume_syncer.period,
-      slotOfKey,
       log,
     })
     open.syncer.start()
@@ -317,26 +316,26 @@ export class Redis {
   /** The new primary has what was persisted; what was not is lost with the ownership. */
   #dropShard(id: number, open: OpenShard): void {
     this.#shards.delete(id)
+    this.#admittedSlot = -1
     this.watched.touchSlots(slot => shardOfSlot(slot, this.#shardCount) === id)
     open.syncer?.abandon()
-    this.orders.forgetAll()
   }
 
   #sweep(): void {
-    this.orders.forgetIdle()
     for (const { data } of this.#shards.values()) {
       let sweeps = 0
-      while (sweeps++ < SWEEPS_MAX && data.sweep(SWEEP_KEYS, slotOfKey) >= SWEEP_AGAIN);
+      while (sweeps++ < SWEEPS_MAX && data.sweep(SWEEP_KEYS) >= SWEEP_AGAIN);
     }
   }
 }
 
-/** A part, drawn with the chance that its keys have together; undefined when there are none. */
-function randomPart(shards: readonly ShardData[]): ShardData['parts'][number] | undefined {
-  let at = randomBelow(shards.reduce((total, { size }) => total + size, 0))
-  for (const { parts } of shards) {
-    for (const part of parts) {
-      if (at < part.size) return part
+/** A key drawn at random, each with the same chance; undefined when there are none. */
+function randomKey(shards: readonly ShardData[]): { shard: ShardData; key: number } | undefined {
+  const total = shards.reduce((sum, { size }) => sum + size, 0)
+  let at = Math.floor(Math.random() * total)
+  for (const shard of shards) {
+    for (const part of shard.parts) {
+      if (at < part.size) return { shard, key: part.random() }
       at -= part.size
     }
   }

@@ -2,249 +2,258 @@
  * The data of one REDIS shard in memory, and what of it is not in the volume yet. Commands work on
  * it synchronously; the syncer takes batches of what is dirty.
  *
- * Each string and each hash field is one item, and each item that was ever given to the syncer has
- * a record id for life. INVARIANT: an item that is gone and has an id is in `dirty` until a batch
- * that clears its record has committed, so a deleted key does not come back after a restart.
+ *   part ──▶ key: a string, which is the item that is persisted
+ *        └─▶ key: a hash ──▶ fields, each an item that is persisted
+ *
+ * Each item that was ever given to the syncer has a record id for life. INVARIANT: an item that is
+ * gone and has an id is in `dirty` until a batch that clears its record has committed, so a deleted
+ * key does not come back after a restart.
  */
 
 import { RespError } from '../error.js'
-import type { Value } from './record.js'
+import { Span } from '../resp/span.js'
+import { DirtyItems } from './dirty-items.js'
+import { Expiries } from './expiries.js'
+import { ItemKind, Items, type NewValue } from './items.js'
+import { type Batch, Moves } from './moves.js'
+import { NameTable } from './name-table.js'
+import {
+  encodeRecord,
+  encodeRecordHead,
+  type NewRecord,
+  RECORD_HEADER_BYTES,
+  RecordKind,
+  type Value,
+} from './record.js'
 
-/** What is persisted as one record. */
-export interface Item {
-  /** Changes when the key is renamed. */
-  key: string
+/** What a record of the volume says; its bytes are borrowed. */
+export interface StoredItem {
+  readonly key: Span
   /** Undefined for a string. */
-  readonly field: string | undefined
-  value: Value
-  /** 0 = not in the volume, and in no batch. */
-  recordId: number
-  /** Still what commands see. */
-  isLive: boolean
-}
-
-export interface StringEntry {
-  readonly kind: 'string'
-  readonly item: Item
+  readonly field: Span | undefined
+  readonly value: Span
+  readonly recordId: number
   /** Unix time in ms, 0 = never. */
-  expiresAtMs: number
+  readonly expiresAtMs: number
 }
 
-export interface HashEntry {
-  readonly kind: 'hash'
-  readonly fields: Map<string, Item>
-  expiresAtMs: number
+/** What a key holds that is a hash. */
+export interface Hash {
+  readonly key: number
+  readonly fields: NameTable
 }
 
-export type Entry = StringEntry | HashEntry
-
-/** Items that are about to be written. */
-export class Batch {
-  readonly items = new Set<Item>()
-  /** Keys all of which has joined. */
-  readonly keys = new Set<string>()
-  /** Items that wait for others to join first. */
-  readonly path = new Set<Item>()
-
-  bytes = 0
-
-  /** @param most       items at most
-   *  @param mostBytes  beyond these bytes nothing more joins */
-  constructor(
-    readonly most: number,
-    readonly mostBytes: number,
-  ) {}
-
-  get isFull(): boolean {
-    return this.items.size >= this.most || this.bytes > this.mostBytes
-  }
-
-  add(item: Item): void {
-    this.items.add(item)
-    if (item.isLive) this.bytes += contentBytes(item)
-  }
-}
-
-/** A Map ends at 16.7 million entries, so the keys are spread. */
-const MAP_COUNT = 64
-
-/** Renames that a batch follows from key to key. */
-const LEAVER_DEPTH = 1_000
+/** Keys are spread over so many tables: none is large when it has to grow. */
+export const PART_COUNT = 256
 
 const WRONG_TYPE = 'Operation against a key holding the wrong kind of value'
 
-/** Estimated cost of an entry besides its bytes: map slot, entry, item. */
-const ITEM_OVERHEAD_BYTES = 160
-
 export class ShardData {
   readonly id: number
-  /** False while the records of the volume are being loaded. */
-  isLoaded = false
   /** Items that differ from their record, and those whose record has to go since they are not live
    *  any more. ORDER: oldest first, so that what is persisted is a past state of the shard. */
-  readonly dirty = new Set<Item>()
-  /** Estimated bytes of keys, values and their administration. */
-  usedBytes = 0
+  dirty!: DirtyItems
   lastRecordId = 0
-  /** Items whose record may still bear a key that is theirs no more, by that key, and those keys by
-   *  item. INVARIANT: they are written before, or together with, whatever has the key now: records
-   *  of two lives of a key are never on disk at once. */
-  readonly #leavers = new Map<string, Set<Item>>()
-  readonly #leftKeys = new Map<Item, Set<string>>()
-  /** Items that moved, or that something else took the key of, by the slot of their key: they are
-   *  written together with all that the key has now, so that no rename is on disk in part. */
-  readonly #together = new Map<Item, number>()
-  readonly #maps = Array.from({ length: MAP_COUNT }, () => new Map<string, Entry>())
-  /** Keys with an expiry. */
-  readonly #expiring = new Set<string>()
-  #sweep: Iterator<string> | undefined
+  /** How often everything was forgotten. */
+  clears = -1
+  #items!: Items
+  #parts!: NameTable[]
+  #hashes!: (Hash | undefined)[]
+  #spareHashes!: number[]
+  #expiries!: Expiries
+  #moves!: Moves
 
   constructor(id: number) {
     this.id = id
+    this.clear()
   }
 
   get size(): number {
     let total = 0
-    for (const map of this.#maps) total += map.size
+    for (const part of this.#parts) total += part.size
     return total
   }
 
   get expiringSize(): number {
-    return this.#expiring.size
+    return this.#expiries.size
   }
 
-  /** The keys in parts, each in the order in which they came; expired ones included. */
-  get parts(): readonly ReadonlyMap<string, Entry>[] {
-    return this.#maps
+  /** Estimated bytes of keys, values and their administration. */
+  get usedBytes(): number {
+    return this.#items.usedBytes
+  }
+
+  /** The keys in parts; expired ones included. */
+  get parts(): readonly NameTable[] {
+    return this.#parts
   }
 
   get isDirty(): boolean {
     return this.dirty.size > 0
   }
 
-  /** The live entry of a key; one that has expired is removed. @param slot hash slot of the key */
-  get(slot: number, key: string): Entry | undefined {
-    const entry = this.#mapOf(slot).get(key)
-    if (entry === undefined || entry.expiresAtMs === 0) return entry
-    if (entry.expiresAtMs > Date.now()) return entry
+  /** The item of a live key, 0 when there is none; one that has expired is removed.
+   *  @param slot hash slot of the key */
+  find(slot: number, key: Span): number {
+    const item = this.#partOf(slot).find(key)
+    if (item === 0 || this.#items.linkOf(item) === 0 || this.isUnexpired(item)) return item
     this.delete(slot, key)
-    return undefined
+    return 0
   }
 
-  /** @throws RespError WRONGTYPE */
-  getString(slot: number, key: string): StringEntry | undefined {
-    const entry = this.get(slot, key)
-    if (entry !== undefined && entry.kind !== 'string') throw new RespError('WRONGTYPE', WRONG_TYPE)
-    return entry
+  /** As `find`, of a string. @throws RespError WRONGTYPE */
+  findString(slot: number, key: Span): number {
+    const item = this.find(slot, key)
+    if (item !== 0 && this.#items.kindOf(item) !== ItemKind.string) throw wrongType()
+    return item
   }
 
-  /** @throws RespError WRONGTYPE */
-  getHash(slot: number, key: string): HashEntry | undefined {
-    const entry = this.get(slot, key)
-    if (entry !== undefined && entry.kind !== 'hash') throw new RespError('WRONGTYPE', WRONG_TYPE)
-    return entry
+  /** The hash of a live key. @throws RespError WRONGTYPE */
+  findHash(slot: number, key: Span): Hash | undefined {
+    const item = this.find(slot, key)
+    if (item === 0) return undefined
+    if (this.#items.kindOf(item) !== ItemKind.hash) throw wrongType()
+    return this.#hashes[this.#items.hashOf(item)]
   }
 
-  /** Sets a string, whatever the key held before. @param expiresAtMs 0 = never */
-  setString(slot: number, key: string, value: Value, expiresAtMs: number): void {
-    const map = this.#mapOf(slot)
-    const old = map.get(key)
-    if (old?.kind === 'string') {
-      this.#setValue(old.item, value)
-      this.#setExpiry(key, old, expiresAtMs)
+  /** Has the time not come yet at which a key expires? */
+  isUnexpired(key: number): boolean {
+    const expiresAtMs = this.#expiries.get(key)
+    return expiresAtMs === 0 || expiresAtMs > Date.now()
+  }
+
+  /** What a key holds. */
+  typeOf(key: number): 'string' | 'hash' {
+    return this.#items.kindOf(key) === ItemKind.string ? 'string' : 'hash'
+  }
+
+  /** Expiry of a key, Unix time in ms, 0 = never. */
+  expiryOf(key: number): number {
+    return this.#expiries.get(key)
+  }
+
+  /** Name of a key or a field; borrowed until it changes. */
+  nameOf(item: number): Span {
+    return this.#items.nameOf(item)
+  }
+
+  /** Value of a string or a field: its own. */
+  valueOf(item: number): Value {
+    const value = this.#items.valueOf(item)
+    return value instanceof Span ? value.latin1() : value
+  }
+
+  /** As `valueOf`, but borrowed until it changes. */
+  borrow(item: number): Span | Buffer {
+    return this.#items.valueOf(item)
+  }
+
+  /** Length of the value of a string or a field, bytes. */
+  lengthOf(item: number): number {
+    return this.#items.valueLength(item)
+  }
+
+  /** Sets a string, whatever the key held before. @param expiresAtMs 0 = never
+   *  @throws RespError OOM */
+  setString(slot: number, key: Span, value: NewValue, expiresAtMs: number): void {
+    const part = this.#partOf(slot)
+    const old = part.find(key)
+    if (old !== 0 && this.#items.kindOf(old) === ItemKind.string) {
+      this.replace(old, value)
+      this.#expiries.set(old, expiresAtMs)
       return
     }
-    if (old !== undefined) this.#overwrite(slot, old)
-    const entry: StringEntry = {
-      kind: 'string',
-      item: this.#newItem(key, undefined, value),
-      expiresAtMs: 0,
-    }
-    map.set(key, entry)
-    this.#setExpiry(key, entry, expiresAtMs)
+    const item = this.#items.create(ItemKind.string, key, value, 0)
+    this.#items.setSlot(item, slot)
+    if (old !== 0) this.#removeKey(old, key, { slot, isTaken: true })
+    part.add(item, key)
+    this.dirty.add(item)
+    if (expiresAtMs !== 0) this.#expiries.set(item, expiresAtMs)
   }
 
-  /** Sets a field of a hash, which is made when absent. @returns true when the field is new */
-  setField(slot: number, key: string, field: string, value: Value): boolean {
-    const hash = this.getHash(slot, key) ?? this.#newHash(slot, key)
-    const item = hash.fields.get(field)
-    if (item !== undefined) {
-      this.#setValue(item, value)
+  /** Gives a string or a field another value. @throws RespError OOM */
+  replace(item: number, value: NewValue): void {
+    this.#items.setValue(item, value)
+    this.dirty.add(item)
+  }
+
+  /** Sets a field of a hash, which is made when absent. @returns true when the field is new
+   *  @throws RespError WRONGTYPE, OOM */
+  setField(slot: number, key: Span, field: Span, value: NewValue): boolean {
+    const hash = this.findHash(slot, key) ?? this.#newHash(slot, key)
+    const item = hash.fields.find(field)
+    if (item !== 0) {
+      this.replace(item, value)
       return false
     }
-    hash.fields.set(field, this.#newItem(key, field, value))
+    const added = this.#items.create(ItemKind.field, field, value, this.#items.hashOf(hash.key))
+    hash.fields.add(added, field)
+    this.dirty.add(added)
     return true
   }
 
   /** Deletes a field of a hash, and the hash with its last one. @returns true when it was there
    *  @throws RespError WRONGTYPE */
-  deleteField(slot: number, key: string, field: string): boolean {
-    const hash = this.getHash(slot, key)
-    const item = hash?.fields.get(field)
-    if (hash === undefined || item === undefined) return false
-    hash.fields.delete(field)
-    this.#dropItem(item)
-    if (hash.fields.size === 0) {
-      this.#mapOf(slot).delete(key)
-      this.#expiring.delete(key)
-    }
+  deleteField(slot: number, key: Span, field: Span): boolean {
+    const hash = this.findHash(slot, key)
+    const item = hash === undefined ? 0 : hash.fields.find(field)
+    if (hash === undefined || item === 0) return false
+    hash.fields.remove(item, field)
+    this.#dropItem(item, key.latin1())
+    if (hash.fields.size === 0) this.#removeKey(hash.key, key, { slot, isTaken: false })
     return true
   }
 
   /** Forgets everything, and that it was ever in the volume: whoever calls has that wiped. */
   clear(): void {
-    for (const map of this.#maps) map.clear()
-    this.#expiring.clear()
-    this.dirty.clear()
-    this.#leavers.clear()
-    this.#leftKeys.clear()
-    this.#together.clear()
-    this.usedBytes = 0
+    this.clears++
+    this.#items = new Items()
+    this.dirty = new DirtyItems(this.#items)
+    this.#parts = Array.from({ length: PART_COUNT }, () => new NameTable(this.#items))
+    this.#hashes = []
+    this.#spareHashes = []
+    this.#expiries = new Expiries(this.#items)
+    this.#moves = new Moves()
   }
 
   /** @returns true when the key existed */
-  delete(slot: number, key: string): boolean {
-    const map = this.#mapOf(slot)
-    const entry = map.get(key)
-    if (entry === undefined) return false
-    map.delete(key)
-    this.#expiring.delete(key)
-    this.#dropItems(entry)
-    return entry.expiresAtMs === 0 || entry.expiresAtMs > Date.now()
+  delete(slot: number, key: Span): boolean {
+    const item = this.#partOf(slot).find(key)
+    if (item === 0) return false
+    const existed = this.isUnexpired(item)
+    this.#removeKey(item, key, { slot, isTaken: false })
+    return existed
   }
 
   /** Changes when a key expires, which each of its records says. @param expiresAtMs 0 = never
    *  @returns true when the key exists */
-  expire(slot: number, key: string, expiresAtMs: number): boolean {
-    const entry = this.get(slot, key)
-    if (entry === undefined) return false
-    if (entry.expiresAtMs === expiresAtMs) return true
-    this.#setExpiry(key, entry, expiresAtMs)
-    for (const item of itemsOf(entry)) this.dirty.add(item)
+  expire(slot: number, key: Span, expiresAtMs: number): boolean {
+    const item = this.find(slot, key)
+    if (item === 0) return false
+    if (this.#expiries.get(item) === expiresAtMs) return true
+    this.#expiries.set(item, expiresAtMs)
+    for (const one of this.#persisted(item)) this.dirty.add(one)
     return true
   }
 
   /** Gives all that a key has, its expiry too, to another key of its slot, whatever that held.
    *  @returns true when the key exists */
-  rename(slot: number, from: string, to: string): boolean {
-    const entry = this.get(slot, from)
-    if (entry === undefined || from === to) return entry !== undefined
-    const map = this.#mapOf(slot)
-    const old = this.get(slot, to)
-    if (old !== undefined) this.#overwrite(slot, old)
-    this.#expiring.delete(to)
-    map.delete(from)
-    this.#expiring.delete(from)
-    for (const item of itemsOf(entry)) {
-      this.usedBytes += to.length - from.length
-      this.#leave(item)
-      this.#together.set(item, slot)
-      item.key = to
+  rename(slot: number, from: Span, to: Span): boolean {
+    const key = this.find(slot, from)
+    if (key === 0 || this.#items.hasName(key, to)) return key !== 0
+    const part = this.#partOf(slot)
+    const old = this.find(slot, to)
+    if (old !== 0) this.#removeKey(old, to, { slot, isTaken: true })
+    const left = from.latin1()
+    part.remove(key, from)
+    this.#items.rename(key, to)
+    part.add(key, to)
+    for (const item of this.#persisted(key)) {
+      if (this.#items.recordIdOf(item) !== 0) this.#moves.leave(item, left)
+      this.#moves.bind(item, slot)
       this.dirty.delete(item)
       this.dirty.add(item)
     }
-    map.set(to, entry)
-    this.#setExpiry(to, entry, entry.expiresAtMs)
     return true
   }
 
@@ -252,197 +261,246 @@ export class ShardData {
    * Puts back what a record says. ORDER: by record id, ascending: of two records for one thing the
    * later counts, and the earlier, which a crash kept from being cleared, is cleared after all.
    */
-  restore(slot: number, item: Item, expiresAtMs: number): void {
-    const map = this.#mapOf(slot)
-    this.lastRecordId = Math.max(this.lastRecordId, item.recordId)
-    this.usedBytes += sizeOf(item)
-    const old = map.get(item.key)
-    if (item.field !== undefined && old?.kind === 'hash') {
-      const earlier = old.fields.get(item.field)
-      if (earlier !== undefined) this.#dropItem(earlier)
-      old.fields.set(item.field, item)
-      this.#joinExpiry(old, item, expiresAtMs)
+  restore(slot: number, { key, field, value, recordId, expiresAtMs }: StoredItem): void {
+    this.lastRecordId = Math.max(this.lastRecordId, recordId)
+    const part = this.#partOf(slot)
+    const old = part.find(key)
+    const isField = field !== undefined
+    const oldHash = old !== 0 && this.#items.kindOf(old) === ItemKind.hash
+    if (old !== 0 && !(isField && oldHash)) this.#removeKey(old, key, { slot, isTaken: false })
+    if (!isField) {
+      const item = this.#items.create(ItemKind.string, key, value, 0)
+      this.#items.setSlot(item, slot)
+      this.#items.setRecordId(item, recordId)
+      part.add(item, key)
+      this.#expiries.set(item, expiresAtMs)
       return
     }
-    if (old !== undefined) this.#dropItems(old)
-    const entry: Entry =
-      item.field === undefined
-        ? { kind: 'string', item, expiresAtMs: 0 }
-        : { kind: 'hash', fields: new Map([[item.field, item]]), expiresAtMs: 0 }
-    map.set(item.key, entry)
-    this.#setExpiry(item.key, entry, expiresAtMs)
+    const hash = oldHash ? this.#hashes[this.#items.hashOf(old)]! : this.#newHash(slot, key)
+    const earlier = hash.fields.find(field)
+    if (earlier !== 0) {
+      hash.fields.remove(earlier, field)
+      this.#dropItem(earlier, key.latin1())
+    }
+    const item = this.#items.create(ItemKind.field, field, value, this.#items.hashOf(hash.key))
+    this.#items.setRecordId(item, recordId)
+    hash.fields.add(item, field)
+    if (oldHash) this.#joinExpiry(hash, item, expiresAtMs)
+    else this.#expiries.set(hash.key, expiresAtMs)
   }
 
   /** Has a record cleared that stands for nothing any more. */
   discard(recordId: number): void {
     this.lastRecordId = Math.max(this.lastRecordId, recordId)
-    this.dirty.add({ key: '', field: undefined, value: '', recordId, isLive: false })
+    this.dirty.add(this.#items.createGone(recordId))
   }
 
   /** Adds a dirty item to a batch, behind all that has to be written first, which is what leaves
    *  its key, and with all that has to be written together with it.
    *  @returns  false when the batch is full before that is done */
-  joinBatch(item: Item, batch: Batch): boolean {
-    const { items, path, keys } = batch
+  joinBatch(item: number, batch: Batch): boolean {
+    const { items, path } = batch
     if (items.has(item) || path.has(item) || !this.dirty.has(item)) return true
-    const leavers = item.isLive ? this.#leavers.get(item.key) : undefined
-    if (leavers !== undefined && path.size < LEAVER_DEPTH) {
+    const isLive = this.#items.isLive(item)
+    if (!this.#moves.isEmpty && isLive && !batch.isDeep) {
       path.add(item)
-      for (const leaver of leavers) if (!this.joinBatch(leaver, batch)) return false
+      for (const leaver of this.#moves.leaversOf(this.keyOf(item))) {
+        if (!this.joinBatch(leaver, batch)) return false
+      }
       path.delete(item)
     }
     if (batch.isFull) return false
-    batch.add(item)
-    const slot = this.#together.get(item)
-    if (slot === undefined || keys.has(item.key)) return true
-    keys.add(item.key)
-    const entry = this.#mapOf(slot).get(item.key)
-    if (entry === undefined) return true
-    for (const one of itemsOf(entry)) if (!this.joinBatch(one, batch)) return false
+    batch.add(item, isLive ? this.recordBytes(item) : 0)
+    const slot = this.#moves.slotOf(item)
+    return slot === undefined || this.#joinKey(slot, this.keyOf(item), batch)
+  }
+
+  #joinKey(slot: number, key: string, batch: Batch): boolean {
+    if (batch.keys.has(key)) return true
+    batch.keys.add(key)
+    const holder = this.#partOf(slot).find(Span.of(key))
+    if (holder === 0) return true
+    for (const one of this.#persisted(holder)) if (!this.joinBatch(one, batch)) return false
     return true
   }
 
+  /** Takes items out of `dirty`, and gives each its record. @returns the first id that is new */
+  take(items: Iterable<number>): number {
+    const firstNewId = this.lastRecordId + 1
+    for (const item of items) {
+      this.dirty.delete(item)
+      if (this.#items.recordIdOf(item) === 0) this.#items.setRecordId(item, ++this.lastRecordId)
+    }
+    return firstNewId
+  }
+
   /** Says that a batch has committed. */
-  written(items: Iterable<Item>): void {
+  written(items: Iterable<number>): void {
     for (const item of items) {
       // One that changed again meanwhile is yet to be written.
       if (this.dirty.has(item)) continue
-      this.#together.delete(item)
-      const keys = this.#leftKeys.get(item)
-      if (keys === undefined) continue
-      this.#leftKeys.delete(item)
-      for (const key of keys) {
-        const items = this.#leavers.get(key)
-        items?.delete(item)
-        if (items?.size === 0) this.#leavers.delete(key)
-      }
+      this.#moves.settle(item)
+      if (!this.#items.isLive(item)) this.#items.free(item)
     }
   }
 
   /** Puts items back whose batch failed, in front of what became dirty meanwhile. */
-  putBack(items: readonly Item[]): void {
-    const later = [...this.dirty]
-    const changed = new Set(later)
-    this.dirty.clear()
+  putBack(items: readonly number[]): void {
     // What changed again keeps its place: a moved record comes behind the one that it replaces.
-    for (const item of items) if (!changed.has(item)) this.dirty.add(item)
-    for (const item of later) this.dirty.add(item)
+    this.dirty.putInFront(items)
   }
 
-  /** Expiry of an item's key, 0 = never. */
-  expiryOf(slot: number, item: Item): number {
-    return this.#mapOf(slot).get(item.key)?.expiresAtMs ?? 0
+  /** Key of a string, of a field, or of what is gone and had one. */
+  keyOf(item: number): string {
+    if (!this.#items.isLive(item)) return this.#moves.keyLeft(item) ?? ''
+    return this.#items.nameOf(this.#keyItemOf(item)).latin1()
+  }
+
+  isLive(item: number): boolean {
+    return this.#items.isLive(item)
+  }
+
+  /** 0 = not in the volume, and in no batch. */
+  recordIdOf(item: number): number {
+    return this.#items.recordIdOf(item)
+  }
+
+  /** Length of the record of an item that is live. */
+  recordBytes(item: number): number {
+    const key = this.#keyItemOf(item)
+    const fieldBytes = key === item ? 0 : this.#items.nameOf(item).length
+    const valueBytes = this.#items.valueLength(item)
+    return RECORD_HEADER_BYTES + this.#items.nameOf(key).length + fieldBytes + valueBytes
+  }
+
+  /** Writes the record of an item that is live. @returns where it ends */
+  encode(item: number, target: Buffer, at: number): number {
+    return encodeRecord(target, at, this.#recordOf(item))
+  }
+
+  /** As `encode`, without the value, at the beginning of `target`. */
+  encodeHead(item: number, target: Buffer): number {
+    return encodeRecordHead(target, 0, this.#recordOf(item))
+  }
+
+  /** Expiry of the key of an item that is live, 0 = never. */
+  recordExpiry(item: number): number {
+    return this.#expiries.get(this.#keyItemOf(item))
   }
 
   /** Looks at the next `count` keys that expire, in turn. @returns how many of them had expired */
-  sweep(count: number, slotOfKey: (key: string) => number): number {
+  sweep(count: number): number {
     let expired = 0
-    for (let i = 0; i < count && this.#expiring.size > 0; i++) {
-      this.#sweep ??= this.#expiring.values()
-      const next = this.#sweep.next()
-      if (next.done) {
-        this.#sweep = undefined
-        return expired
-      }
-      if (this.get(slotOfKey(next.value), next.value) === undefined) expired++
+    for (let i = 0; i < count && this.#expiries.size > 0; i++) {
+      const key = this.#expiries.next()
+      if (key === undefined) return expired
+      if (this.isUnexpired(key)) continue
+      expired++
+      // A copy: the name goes with the key.
+      const name = Span.of(this.#items.nameOf(key).latin1())
+      this.#removeKey(key, name, { slot: this.#items.slotOf(key), isTaken: false })
     }
     return expired
   }
 
   /** Live keys of one slot. @yields in no order; nothing may change meanwhile */
-  *keysInSlot(slot: number, slotOfKey: (key: string) => number): Iterable<string> {
-    const nowMs = Date.now()
-    for (const [key, { expiresAtMs }] of this.#mapOf(slot)) {
-      if (expiresAtMs !== 0 && expiresAtMs <= nowMs) continue
-      if (slotOfKey(key) === slot) yield key
+  *keysInSlot(slot: number): Iterable<string> {
+    for (const key of this.#partOf(slot)) {
+      if (this.#items.slotOf(key) === slot && this.isUnexpired(key)) {
+        yield this.#items.nameOf(key).latin1()
+      }
     }
   }
 
-  #mapOf(slot: number): Map<string, Entry> {
-    return this.#maps[slot % MAP_COUNT]!
+  #partOf(slot: number): NameTable {
+    return this.#parts[slot % PART_COUNT]!
   }
 
-  #newHash(slot: number, key: string): HashEntry {
-    const hash: HashEntry = { kind: 'hash', fields: new Map(), expiresAtMs: 0 }
-    this.#mapOf(slot).set(key, hash)
+  #newHash(slot: number, key: Span): Hash {
+    const item = this.#items.create(ItemKind.hash, key, NO_VALUE, 0)
+    const number = this.#spareHashes.pop() ?? this.#hashes.length
+    const hash: Hash = { key: item, fields: new NameTable(this.#items) }
+    this.#hashes[number] = hash
+    this.#items.setHash(item, number)
+    this.#items.setSlot(item, slot)
+    this.#partOf(slot).add(item, key)
     return hash
   }
 
-  #newItem(key: string, field: string | undefined, value: Value): Item {
-    const item: Item = { key, field, value, recordId: 0, isLive: true }
-    this.usedBytes += sizeOf(item)
-    this.dirty.add(item)
-    return item
+  #recordOf(item: number): NewRecord {
+    const key = this.#keyItemOf(item)
+    const isField = key !== item
+    return {
+      kind: isField ? RecordKind.hashField : RecordKind.string,
+      expiresAtMs: this.#expiries.get(key),
+      key: this.#items.nameOf(key),
+      field: isField ? this.#items.nameOf(item) : undefined,
+      value: this.#items.valueOf(item),
+    }
   }
 
-  #setValue(item: Item, value: Value): void {
-    this.usedBytes += value.length - item.value.length
-    item.value = value
-    this.dirty.add(item)
+  /** The item of the key that an item belongs to: itself unless it is a field. */
+  #keyItemOf(item: number): number {
+    if (this.#items.kindOf(item) !== ItemKind.field) return item
+    return this.#hashes[this.#items.linkOf(item)]!.key
   }
 
-  /** Records carry the expiry of their key: the caller sees to it that they are dirty. */
-  #setExpiry(key: string, entry: Entry, expiresAtMs: number): void {
-    entry.expiresAtMs = expiresAtMs
-    if (expiresAtMs === 0) this.#expiring.delete(key)
-    else this.#expiring.add(key)
+  /** What of a key is persisted: a string itself, of a hash the fields. */
+  #persisted(key: number): Iterable<number> {
+    if (this.#items.kindOf(key) === ItemKind.string) return [key]
+    return this.#hashes[this.#items.hashOf(key)]!.fields
   }
 
   /** Records of a hash that tell different expiries are those of a change that a crash cut short:
    *  the latest counts for all. */
-  #joinExpiry(hash: HashEntry, item: Item, expiresAtMs: number): void {
-    const { expiresAtMs: joined } = hash
+  #joinExpiry({ key, fields }: Hash, item: number, expiresAtMs: number): void {
+    const joined = this.#expiries.get(key)
     if (expiresAtMs === joined) return
     if (joined === 0 || (expiresAtMs !== 0 && expiresAtMs < joined)) {
       this.dirty.add(item)
       return
     }
-    this.#setExpiry(item.key, hash, expiresAtMs)
-    for (const field of hash.fields.values()) this.dirty.add(field)
+    this.#expiries.set(key, expiresAtMs)
+    for (const field of fields) this.dirty.add(field)
   }
 
-  /** Drops what a key held that holds something else from now on. */
-  #overwrite(slot: number, entry: Entry): void {
-    for (const item of itemsOf(entry)) {
-      this.#dropItem(item)
-      if (item.recordId !== 0) this.#together.set(item, slot)
+  /** Removes a key with all that it holds. @param isTaken  something else takes the key now */
+  #removeKey(item: number, key: Span, { slot, isTaken }: { slot: number; isTaken: boolean }): void {
+    this.#partOf(slot).remove(item, key)
+    this.#expiries.set(item, 0)
+    const name = key.latin1()
+    if (this.#items.kindOf(item) === ItemKind.string) {
+      this.#dropItem(item, name, isTaken ? slot : undefined)
+      return
     }
+    const number = this.#items.hashOf(item)
+    for (const field of this.#hashes[number]!.fields) {
+      this.#dropItem(field, name, isTaken ? slot : undefined)
+    }
+    this.#hashes[number] = undefined
+    this.#spareHashes.push(number)
+    this.#items.drop(item)
+    this.#items.free(item)
   }
 
-  #dropItems(entry: Entry): void {
-    for (const item of itemsOf(entry)) this.#dropItem(item)
-  }
-
-  #dropItem(item: Item): void {
-    item.isLive = false
-    this.usedBytes -= sizeOf(item)
+  /** @param key    of the item
+   *  @param taken  slot of the key, when something else takes it now */
+  #dropItem(item: number, key: string, taken?: number): void {
+    this.#items.drop(item)
     this.dirty.delete(item)
-    if (item.recordId === 0) return
-    this.#leave(item)
+    if (this.#items.recordIdOf(item) === 0) {
+      this.#moves.settle(item)
+      this.#items.free(item)
+      return
+    }
+    this.#moves.leave(item, key)
+    if (taken !== undefined) this.#moves.bind(item, taken)
     this.dirty.add(item)
   }
-
-  /** The record of an item bears a key that will not be its own. */
-  #leave(item: Item): void {
-    if (item.recordId === 0) return
-    const { key } = item
-    const keys = this.#leftKeys.get(item)
-    if (keys === undefined) this.#leftKeys.set(item, new Set([key]))
-    else keys.add(key)
-    const items = this.#leavers.get(key)
-    if (items === undefined) this.#leavers.set(key, new Set([item]))
-    else items.add(item)
-  }
 }
 
-function itemsOf(entry: Entry): Iterable<Item> {
-  return entry.kind === 'string' ? [entry.item] : entry.fields.values()
-}
+const NO_VALUE = Span.of('')
 
-function contentBytes({ key, field, value }: Item): number {
-  return key.length + (field?.length ?? 0) + value.length
-}
-
-function sizeOf(item: Item): number {
-  return contentBytes(item) + ITEM_OVERHEAD_BYTES
+function wrongType(): RespError {
+  return new RespError('WRONGTYPE', WRONG_TYPE)
 }

@@ -17,19 +17,24 @@ const CLOSE = 0x7d
 
 /** Slot of the key `bytes[start, end)`, 0…16383. */
 export function slotOf(bytes: Uint8Array, start = 0, end = bytes.length): number {
-  let from = start
-  let to = end
-  const open = indexOf(bytes, OPEN, start, end)
-  if (open < end) {
-    const close = indexOf(bytes, CLOSE, open + 1, end)
-    // An empty pair of braces, or one that is not closed, hashes the whole key.
-    if (close < end && close > open + 1) {
-      from = open + 1
-      to = close
-    }
-  }
   let crc = 0
-  for (let i = from; i < to; i++) {
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i]!
+    if (byte === OPEN) return slotOfTagged(bytes, { start, open: i, end })
+    crc = ((crc << 8) & 0xffff) ^ TABLE[(crc >>> 8) ^ byte]!
+  }
+  return crc % SLOT_COUNT
+}
+
+/** Slot of a key with an opening brace: an empty pair, or one that is not closed, hashes it all. */
+function slotOfTagged(
+  bytes: Uint8Array,
+  { start, open, end }: { start: number; open: number; end: number },
+): number {
+  const close = indexOf(bytes, CLOSE, open + 1, end)
+  const isTagged = close < end && close > open + 1
+  let crc = 0
+  for (let i = isTagged ? open + 1 : start; i < (isTagged ? close : end); i++) {
     crc = ((crc << 8) & 0xffff) ^ TABLE[(crc >>> 8) ^ bytes[i]!]!
   }
   return crc % SLOT_COUNT

@@ -16,8 +16,9 @@ import { redisChunkKey, redisChunksRange, redisRange, redisRecordKey } from '../
 import { unpack } from '../store/packed-range.js'
 import { packPointer, unpackPointer } from '../store/pointer.js'
 import type { Store } from '../store/store.js'
-import { yieldTurn } from '../store/turn.js'
+import { leaveTurn, yieldTurn } from '../store/turn.js'
 import type { Tx } from '../store/tx.js'
+import { andThen, type MaybePromise } from '../store/types.js'
 import {
   checksumAt,
   LOCATION_WORDS,
@@ -28,8 +29,9 @@ import {
 } from '../volume/locations.js'
 import type { Volume } from '../volume/volume.js'
 import type { VolumeWrites } from '../volume/volume-writes.js'
-import { encodeChunkCount, encodeRecord, RecordKind } from './record.js'
-import { Batch, type Item, type ShardData } from './shard.js'
+import { Batch } from './moves.js'
+import { CHUNKED_HEAD_BYTES, encodeChunkedHead } from './record.js'
+import type { ShardData } from './shard.js'
 
 /** Items of one batch, and those that belong to them, up to the maximum. */
 const BATCH_ITEMS = 1_000
@@ -38,6 +40,12 @@ const BATCH_ITEMS_MAX = 8 * BATCH_ITEMS
 const BATCH_BYTES = 16 * 1024 * 1024
 /** Bytes that are appended in one turn of the event loop. */
 const APPEND_BYTES = 8 * 1024 * 1024
+/** Records that are switched in one turn of the event loop. */
+const TURN_RECORDS = 64
+/** Pause between two batches while clients keep the event loop busy, and how busy that is: they
+ *  have the larger share of the thread, and over 10,000 items a second are written nevertheless. */
+const BUSY_PAUSE_MS = 60
+const BUSY_UTILIZATION = 0.7
 /** A record longer than this, or than a quarter of a segment, is cut into chunks. */
 const CHUNK_MAX_BYTES = 8 * 1024 * 1024
 
@@ -48,16 +56,30 @@ export interface SyncerParts {
   /** Marks the shard's records in the volume; 8 bytes. */
   readonly prefix: Buffer
   readonly periodMs: number
-  readonly slotOfKey: (key: string) => number
   readonly log: Logger
 }
 
 /** One record on its way: itself or its head, and the chunks that belong to it. */
 interface Prepared {
-  readonly item: Item
+  readonly recordId: number
   /** Index of the record's body in the batch. */
   readonly body: number
   readonly chunkCount: number
+}
+
+/** Bodies that are appended in one go, back to back. */
+interface Piece {
+  readonly bytes: Buffer
+  readonly lengths: Uint32Array
+}
+
+/** What one batch takes from the shard. */
+interface Taken {
+  readonly items: readonly number[]
+  /** Ids from this one on were given by this batch: no record has ever had them. */
+  readonly firstNewId: number
+  /** `clears` of the shard then. */
+  readonly clears: number
 }
 
 interface Records {
@@ -67,6 +89,14 @@ interface Records {
   readonly locations: Locations
   /** The volume's epoch when the bodies were appended. */
   readonly epoch: bigint
+  readonly firstNewId: number
+}
+
+/** The transaction that switches the records of a batch. */
+interface Switching {
+  readonly tx: Tx
+  readonly writes: VolumeWrites
+  readonly records: Records
 }
 
 export class Syncer {
@@ -78,6 +108,7 @@ export class Syncer {
   /** How often the volume was to be wiped, and what of that is done. */
   #wipesAsked = 0
   #wipesDone = 0
+  #endPause: (() => void) | undefined
 
   constructor(parts: SyncerParts) {
     this.#parts = parts
@@ -97,6 +128,7 @@ export class Syncer {
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
+    this.#endPause?.()
     await this.#running
     while (this.#isBehind) await this.#catchUp()
   }
@@ -106,6 +138,7 @@ export class Syncer {
    *  @throws what it failed with */
   wipe(): Promise<void> {
     this.#wipesAsked++
+    this.#endPause?.()
     const wiped = this.#running.then(() => (this.#mustWipe ? this.#wipeVolume() : undefined))
     // The caller hears of a failure; batches only wait for the end.
     this.#running = wiped.catch(() => undefined)
@@ -121,6 +154,7 @@ export class Syncer {
 
   async #drain(): Promise<void> {
     const { shard, log } = this.#parts
+    let before = performance.eventLoopUtilization()
     while (this.#isBehind && !this.#stopped) {
       try {
         await this.#catchUp()
@@ -128,7 +162,23 @@ export class Syncer {
         log.error({ err: cause, shard: shard.id }, 'writing Redis data failed; trying again')
         return
       }
+      const now = performance.eventLoopUtilization()
+      const { utilization } = performance.eventLoopUtilization(now, before)
+      before = now
+      if (shard.isDirty && utilization > BUSY_UTILIZATION) await this.#pause()
     }
+  }
+
+  /** Gives clients their turn; a stop and a wipe end it. */
+  #pause(): Promise<void> {
+    if (this.#stopped || this.#mustWipe) return Promise.resolve()
+    return new Promise(resolve => {
+      const timer = setTimeout(resolve, BUSY_PAUSE_MS)
+      this.#endPause = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 
   get #isBehind(): boolean {
@@ -158,112 +208,177 @@ export class Syncer {
     this.#wipesDone = asked
   }
 
-  #takeBatch(): Item[] {
+  #takeBatch(): Taken {
     const { shard } = this.#parts
     const batch = new Batch(BATCH_ITEMS_MAX, BATCH_BYTES)
     const { items } = batch
-    let lastKey: string | undefined
+    let last = 0
     for (const item of shard.dirty) {
       // What a command did to one key stays together: a hash that a string replaced must not be
       // half gone after a crash, nor gone without the string.
-      if (items.size >= BATCH_ITEMS && item.key !== lastKey) break
+      if (items.size >= BATCH_ITEMS && shard.keyOf(item) !== shard.keyOf(last)) break
       if (!shard.joinBatch(item, batch)) break
-      lastKey = item.key
+      last = item
     }
-    for (const item of items) {
-      shard.dirty.delete(item)
-      if (item.recordId === 0) item.recordId = ++shard.lastRecordId
-    }
-    return [...items]
+    return { items: [...items], firstNewId: shard.take(items), clears: shard.clears }
   }
 
-  async #writeBatch(items: readonly Item[]): Promise<void> {
+  async #writeBatch({ items, firstNewId, clears }: Taken): Promise<void> {
     const { shard, volume, store } = this.#parts
     try {
       const { epoch } = volume
-      const gone = items.filter(item => !item.isLive).map(item => item.recordId)
-      const { prepared, bodies } = this.#prepare(items.filter(item => item.isLive))
-      const batch = { gone, prepared, epoch, locations: await this.#append(bodies) }
+      const gone = items.filter(item => !shard.isLive(item)).map(item => shard.recordIdOf(item))
+      const { prepared, pieces } = this.#prepare(items.filter(item => shard.isLive(item)))
+      const locations = await this.#append(pieces)
+      let records: Records = { gone, prepared, epoch, locations, firstNewId }
+      const switchRecords = (tx: Tx) => {
+        const attempt = records
+        // What an attempt of unknown result has written, the next one finds.
+        records = { ...records, firstNewId: Number.POSITIVE_INFINITY }
+        return this.#switchRecords(tx, attempt)
+      }
       // Idempotent: a record that already points at its new place is left as it is.
-      await store.transact(tx => this.#switchRecords(tx, batch), { idempotent: true })
-      shard.written(items)
+      await store.transact(switchRecords, { idempotent: true })
+      // ORDER: the items of a shard that was emptied meanwhile are others now.
+      if (shard.clears === clears) shard.written(items)
     } catch (cause) {
-      // ORDER: a wipe that was asked for meanwhile comes next, and these are of the time before it.
-      if (!this.#mustWipe) shard.putBack(items)
+      if (shard.clears === clears) shard.putBack(items)
       throw cause
     }
   }
 
-  /** Bodies in the order in which `Prepared` counts them: a head, then its chunks. */
-  #prepare(items: readonly Item[]): { prepared: Prepared[]; bodies: Buffer[] } {
-    const { shard, slotOfKey, volume } = this.#parts
+  /** Copies the records out of the shard, so that it may change while they are written. */
+  #prepare(items: readonly number[]): { prepared: Prepared[]; pieces: Piece[] } {
+    const { shard, volume } = this.#parts
     const chunkBytes = Math.min(CHUNK_MAX_BYTES, Math.floor(volume.segmentSizeBytes / 4))
     const prepared: Prepared[] = []
-    const bodies: Buffer[] = []
-    for (const item of items) {
-      const { key, field, value } = item
-      const kind = field === undefined ? RecordKind.string : RecordKind.hashField
-      const expiresAtMs = shard.expiryOf(slotOfKey(key), item)
-      const body = encodeRecord({ kind, expiresAtMs, key, field: field ?? '', value })
-      const chunks = body.length > chunkBytes ? cut(body, chunkBytes) : []
-      prepared.push({ item, body: bodies.length, chunkCount: chunks.length })
-      bodies.push(chunks.length === 0 ? body : encodeHead(expiresAtMs, chunks.length), ...chunks)
+    const pieces: Piece[] = []
+    let run: number[] = []
+    let runBytes = 0
+    let body = 0
+    const endRun = () => {
+      if (run.length > 0) pieces.push(this.#encode(run, runBytes))
+      run = []
+      runBytes = 0
     }
-    return { prepared, bodies }
+    for (const item of items) {
+      const bytes = shard.recordBytes(item)
+      const recordId = shard.recordIdOf(item)
+      if (bytes <= chunkBytes) {
+        if (runBytes + bytes > APPEND_BYTES) endRun()
+        run.push(item)
+        runBytes += bytes
+        prepared.push({ recordId, body: body++, chunkCount: 0 })
+        continue
+      }
+      endRun()
+      const chunks = cutRecord(shard, item, chunkBytes)
+      const head = encodeChunkedHead(shard.recordExpiry(item), chunks.length)
+      for (const bytes of [head, ...chunks]) {
+        pieces.push({ bytes, lengths: Uint32Array.of(bytes.length) })
+      }
+      prepared.push({ recordId, body, chunkCount: chunks.length })
+      body += 1 + chunks.length
+    }
+    endRun()
+    return { prepared, pieces }
   }
 
-  /** Appends in pieces, so that other work gets its turn in between. */
-  async #append(bodies: readonly Buffer[]): Promise<Locations> {
-    const locations = new Uint32Array(bodies.length * LOCATION_WORDS)
-    for (let from = 0; from < bodies.length; ) {
-      let to = from
-      let bytes = 0
-      while (to < bodies.length && bytes < APPEND_BYTES) bytes += bodies[to++]!.length
-      const piece = bodies.slice(from, to)
-      const lengths = Uint32Array.from(piece, body => body.length)
-      const appended = await this.#parts.volume.append(Buffer.concat(piece), lengths)
-      locations.set(appended, from * LOCATION_WORDS)
-      from = to
+  #encode(items: readonly number[], totalBytes: number): Piece {
+    const bytes = Buffer.allocUnsafeSlow(totalBytes)
+    const lengths = new Uint32Array(items.length)
+    let at = 0
+    for (let i = 0; i < items.length; i++) {
+      const end = this.#parts.shard.encode(items[i]!, bytes, at)
+      lengths[i] = end - at
+      at = end
+    }
+    return { bytes, lengths }
+  }
+
+  /** Appends piece by piece, so that other work gets its turn in between.
+   *  @returns the locations of all bodies, in order */
+  async #append(pieces: readonly Piece[]): Promise<Locations> {
+    const count = pieces.reduce((total, { lengths }) => total + lengths.length, 0)
+    const locations = new Uint32Array(count * LOCATION_WORDS)
+    let at = 0
+    for (const { bytes, lengths } of pieces) {
+      locations.set(await this.#parts.volume.append(bytes, lengths), at)
+      at += lengths.length * LOCATION_WORDS
       await yieldTurn()
     }
     return locations
   }
 
-  async #switchRecords(tx: Tx, { gone, prepared, locations, epoch }: Records): Promise<void> {
-    const { volume, prefix } = this.#parts
-    if (this.#abandoned || volume.epoch !== epoch) {
+  async #switchRecords(tx: Tx, records: Records): Promise<void> {
+    const { volume } = this.#parts
+    if (this.#abandoned || volume.epoch !== records.epoch) {
       throw new Error('the shard changed hands after the batch was appended')
     }
     const writes = volume.stage(tx)
-    for (const id of gone) await this.#clearRecord(tx, writes, id)
-    for (const { item, body, chunkCount } of prepared) {
-      const { recordId } = item
-      const pointer = this.#pointer(locations, body)
-      const key = this.#recordKey(recordId)
-      if ((await tx.get(key))?.equals(pointer)) continue
-      await this.#clearRecord(tx, writes, recordId)
-      tx.set(key, pointer)
-      writes.append(prefix, idBytes(recordId), locations, body)
-      for (let chunk = 0; chunk < chunkCount; chunk++) {
-        const at = body + 1 + chunk
-        tx.set(this.#chunkKey(recordId, chunk), this.#pointer(locations, at))
-        writes.append(prefix, idBytes(recordId), locations, at)
-      }
+    const switching: Switching = { tx, writes, records }
+    let count = 0
+    for (const id of records.gone) {
+      await this.#clearRecord(switching, id)
+      if (++count % TURN_RECORDS === 0) await leaveTurn()
+    }
+    for (const one of records.prepared) {
+      await this.#switchRecord(switching, one)
+      if (++count % TURN_RECORDS === 0) await leaveTurn()
+    }
+  }
+
+  #switchRecord(switching: Switching, prepared: Prepared): MaybePromise<void> {
+    const { tx, records } = switching
+    const { recordId, body } = prepared
+    const key = this.#recordKey(recordId)
+    const pointer = this.#pointer(records.locations, body)
+    const put = () => this.#putRecord(switching, prepared, { key, pointer })
+    if (recordId >= records.firstNewId) return put()
+    return andThen(tx.get(key), head => {
+      if (head === undefined) return put()
+      if (head.equals(pointer)) return
+      return andThen(this.#releaseRecord(switching, recordId, head), put)
+    })
+  }
+
+  #putRecord(
+    { tx, writes, records: { locations } }: Switching,
+    { recordId, body, chunkCount }: Prepared,
+    { key, pointer }: { key: Buffer; pointer: Buffer },
+  ): void {
+    const { prefix } = this.#parts
+    const id = idBytes(recordId)
+    tx.set(key, pointer)
+    writes.append(prefix, id, locations, body)
+    for (let chunk = 0; chunk < chunkCount; chunk++) {
+      const at = body + 1 + chunk
+      tx.set(this.#chunkKey(recordId, chunk), this.#pointer(locations, at))
+      writes.append(prefix, id, locations, at)
     }
   }
 
   /** Clears a record and its chunks, as far as they are there. */
-  async #clearRecord(tx: Tx, writes: VolumeWrites, id: number): Promise<void> {
+  #clearRecord(switching: Switching, id: number): MaybePromise<void> {
+    const { tx } = switching
     const key = this.#recordKey(id)
-    const head = await tx.get(key)
-    if (head === undefined) return
-    tx.clear(key)
+    return andThen(tx.get(key), head => {
+      if (head === undefined) return
+      tx.clear(key)
+      return this.#releaseRecord(switching, id, head)
+    })
+  }
+
+  /** Gives back what a record points at, and clears its chunks if it has any. */
+  #releaseRecord({ tx, writes }: Switching, id: number, head: Buffer): MaybePromise<void> {
     this.#release(writes, head)
+    if (unpackPointer(head).length !== CHUNKED_HEAD_BYTES) return
     const chunks = redisChunksRange(this.#parts.volume.prefix, BigInt(id))
-    const stored = await tx.getRangeAll(chunks.begin, chunks.end)
-    if (stored.count === 0) return
-    for (const { value } of unpack(stored)) this.#release(writes, value)
-    tx.clearRange(chunks.begin, chunks.end)
+    return andThen(tx.getRangeAll(chunks.begin, chunks.end), stored => {
+      if (stored.count === 0) return
+      for (const { value } of unpack(stored)) this.#release(writes, value)
+      tx.clearRange(chunks.begin, chunks.end)
+    })
   }
 
   #release(writes: VolumeWrites, packed: Buffer): void {
@@ -290,22 +405,33 @@ export class Syncer {
   }
 }
 
-/** Cuts a record into bodies of at most `chunkBytes`. */
-function cut(record: Buffer, chunkBytes: number): Buffer[] {
+/** Cuts a record into bodies of at most `chunkBytes`. A large value is not copied: its bytes stay as
+ *  they are while anybody has them. */
+function cutRecord(shard: ShardData, item: number, chunkBytes: number): Buffer[] {
+  const value = shard.borrow(item)
+  const prefixBytes = shard.recordBytes(item) - value.length
+  if (!Buffer.isBuffer(value) || prefixBytes > chunkBytes) {
+    const record = Buffer.allocUnsafeSlow(prefixBytes + value.length)
+    shard.encode(item, record, 0)
+    return cut(record, chunkBytes)
+  }
+  const first = Buffer.allocUnsafeSlow(chunkBytes)
+  const headBytes = chunkBytes - shard.encodeHead(item, first)
+  value.copy(first, chunkBytes - headBytes, 0, headBytes)
+  return [first, ...cut(value.subarray(headBytes), chunkBytes)]
+}
+
+function cut(bytes: Buffer, chunkBytes: number): Buffer[] {
   const chunks: Buffer[] = []
-  for (let at = 0; at < record.length; at += chunkBytes) {
-    chunks.push(record.subarray(at, at + chunkBytes))
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    chunks.push(bytes.subarray(at, at + chunkBytes))
   }
   return chunks
 }
 
-function encodeHead(expiresAtMs: number, chunkCount: number): Buffer {
-  const value = encodeChunkCount(chunkCount)
-  return encodeRecord({ kind: RecordKind.chunked, expiresAtMs, key: '', field: '', value })
-}
-
 function idBytes(id: number): Buffer {
   const bytes = Buffer.allocUnsafe(8)
-  bytes.writeBigUInt64BE(BigInt(id))
+  bytes.writeUInt32BE(Math.floor(id / 2 ** 32), 0)
+  bytes.writeUInt32BE(id >>> 0, 4)
   return bytes
 }

@@ -6,6 +6,7 @@
  * That an existing key went without a write, by expiry or FLUSHALL, is seen at EXEC: it was there
  * when its watch began, and is not now. Whoever made it again has touched the watch.
  */
+import { Span } from '../resp/span.js'
 import type { HeldBytes } from './held-bytes.js'
 import type { ShardData } from './shard.js'
 
@@ -78,7 +79,7 @@ export class Watch {
     const bytes = 2 * key.length + KEY_OVERHEAD_BYTES
     this.#held.take(bytes)
     this.#heldBytes += bytes
-    this.#keys.set(key, { slot, existed: shard.get(slot, key) !== undefined })
+    this.#keys.set(key, { slot, existed: shard.find(slot, Span.of(key)) !== 0 })
     this.#index.add(key, this)
   }
 
@@ -88,7 +89,7 @@ export class Watch {
     for (const [key, { slot, existed }] of this.#keys) {
       const shard = find(slot)
       if (shard === undefined) return true
-      if (existed && shard.get(slot, key) === undefined) return true
+      if (existed && shard.find(slot, Span.of(key)) === 0) return true
     }
     return false
   }

@@ -17,6 +17,7 @@
 import { RespError } from '../error.js'
 import { formatDouble } from './numbers.js'
 import { PackedBulks, type ReplyField, type ReplyShape, Status, Typed } from './reply.js'
+import { Span } from './span.js'
 import type { ReplyWriter } from './writer.js'
 
 const LINE_BREAKS = /[\r\n]/g
@@ -51,7 +52,7 @@ export class Encoder {
         this.#bulk(data)
         return
       case 'binary':
-        this.#binary(data instanceof Uint8Array ? data : expectString(data))
+        this.#binary(data instanceof Span || data instanceof Uint8Array ? data : expectString(data))
         return
       case 'encoded':
         this.#encoded(data)
@@ -139,9 +140,10 @@ export class Encoder {
     this.#out.latin1('\r\n')
   }
 
-  #binary(data: string | Uint8Array): void {
+  #binary(data: string | Span | Uint8Array): void {
     this.#length(data.length)
-    if (typeof data === 'string') this.#out.latin1(data)
+    if (data instanceof Span) this.#out.span(data)
+    else if (typeof data === 'string') this.#out.latin1(data)
     else this.#out.raw(data)
     this.#out.latin1('\r\n')
   }

@@ -8,6 +8,8 @@
  * works on past that point must call `own()` first, or copy what it keeps.
  */
 
+import { Span } from './span.js'
+
 const NO_INPUT = Buffer.alloc(0)
 /** Arrays longer than this are let go after the frame, so one huge frame does not pin memory. */
 const KEPT_WORDS = 1024
@@ -87,6 +89,11 @@ export class Frame {
   /** The bytes of a word: a view into the input. */
   bytes(index: number): Buffer {
     return this.input.subarray(this.base + this.starts[index]!, this.base + this.ends[index]!)
+  }
+
+  /** The bytes of a word, without the cost of a Buffer. */
+  span(index: number): Span {
+    return new Span(this.input, this.base + this.starts[index]!, this.base + this.ends[index]!)
   }
 
   /** A word as text, one code unit for each byte: loses nothing, costs no Buffer. */

@@ -4,6 +4,7 @@
  */
 
 import { err } from '../error.js'
+import { copyBytes, type Span } from './span.js'
 
 /** The transports count in 32 bits. */
 const OUTPUT_BYTES_MAX = 2 ** 31 - 1
@@ -80,6 +81,14 @@ export class ReplyWriter {
       }
     }
     this.length += bytes.utf8Write(text, this.length)
+  }
+
+  /** Appends bytes of a buffer, copied. */
+  span(data: Span): void {
+    const size = data.length
+    this.ensure(size)
+    copyBytes(this.bytes, this.length, data)
+    this.length += size
   }
 
   /** Appends raw bytes, copied. */

@@ -14,6 +14,7 @@ import {
   parseInt32,
   parseInt64,
 } from '../resp/numbers.js'
+import type { Span } from '../resp/span.js'
 
 /** Type words of COMMAND DOCS. */
 export type ParamType = 'key' | 'string' | 'integer' | 'double' | 'pure-token' | 'oneof'
@@ -55,6 +56,11 @@ function oneWord<N extends string, T>(param: OneWord<N, T>): Param<N, T> {
 /** Bytes as they came. Borrowed when the command is flagged `sync`, else the command's own. */
 export function bytes<const N extends string>(name: N): Param<N, Buffer> {
   return oneWord({ name, type: 'string', read: (frame, at) => frame.bytes(at) })
+}
+
+/** Bytes where they are: for a command flagged `sync`, which copies what it keeps. */
+export function span<const N extends string>(name: N): Param<N, Span> {
+  return oneWord({ name, type: 'string', read: (frame, at) => frame.span(at) })
 }
 
 /** Bytes as a string of one code unit for each byte: no loss, and nothing to copy when kept. */

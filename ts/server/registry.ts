@@ -18,6 +18,8 @@ export class Registry {
   readonly #table: (Entry | undefined)[]
   readonly #mask: number
   readonly #longestName: number
+  /** What was found last. Clients send the same command again and again, in upper case. */
+  #last: Entry | undefined
 
   /** Takes from `commands` those that `port` serves. @throws Error when a name comes twice */
   constructor(
@@ -47,11 +49,16 @@ export class Registry {
     const size = frame.ends[0]! - frame.starts[0]!
     if (size > this.#longestName) return undefined
     const { input } = frame
+    const last = this.#last
+    if (last !== undefined && equals(last.name, input, from, size)) return last.command
     let place = hash(input, from, size) & this.#mask
     for (;;) {
       const entry = this.#table[place]
       if (entry === undefined) return undefined
-      if (matches(entry.name, input, from, size)) return entry.command
+      if (matches(entry.name, input, from, size)) {
+        this.#last = entry
+        return entry.command
+      }
       place = (place + 1) & this.#mask
     }
   }
@@ -82,6 +89,13 @@ function hash(bytes: Buffer, from: number, size: number): number {
   let value = 0x811c9dc5
   for (let i = 0; i < size; i++) value = Math.imul(value ^ upper(bytes[from + i]!), 0x01000193)
   return value ^ (value >>> 15)
+}
+
+/** As `matches`, for a name that came in upper case. */
+function equals(name: Buffer, bytes: Buffer, from: number, size: number): boolean {
+  if (name.length !== size) return false
+  for (let i = 0; i < size; i++) if (name[i] !== bytes[from + i]) return false
+  return true
 }
 
 function matches(name: Buffer, bytes: Buffer, from: number, size: number): boolean {

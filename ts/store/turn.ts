@@ -26,6 +26,13 @@ export function yieldTurn(): Promise<void> | undefined {
   return nextTurn
 }
 
+/** A promise of the next turn, for work in the background that clients must hardly notice. */
+export function leaveTurn(): Promise<void> {
+  return new Promise(resolve => {
+    setImmediate(resolve)
+  })
+}
+
 function startTurn(): void {
   chargedSinceMs = 0
   nextTurn = undefined

@@ -61,6 +61,8 @@ export class VolumeWrites {
   readonly epoch: bigint
   readonly #changes = new ChangeCollector()
   readonly #accounting = new Map<string, Balance>()
+  /** The balance that was changed last: the next change is nearly always one of it, too. */
+  #balance: Balance | undefined
   /** Segments appended to -> end of the last appended byte. */
   readonly #tails = new Map<number, number>()
 
@@ -101,14 +103,21 @@ export class VolumeWrites {
   }
 
   #account(prefix: Buffer, segment: number, count: bigint, bytes: bigint): void {
-    const key = `${segment}:${prefix.toString('latin1')}`
-    const entry = this.#accounting.get(key)
-    if (entry === undefined) {
-      this.#accounting.set(key, { segment, prefix, count, bytes })
-    } else {
-      entry.count += count
-      entry.bytes += bytes
+    if (this.#balance?.segment !== segment || this.#balance.prefix !== prefix) {
+      this.#balance = this.#balanceOf(prefix, segment)
     }
+    this.#balance.count += count
+    this.#balance.bytes += bytes
+  }
+
+  #balanceOf(prefix: Buffer, segment: number): Balance {
+    const key = `${segment}:${prefix.toString('latin1')}`
+    let balance = this.#accounting.get(key)
+    if (balance === undefined) {
+      balance = { segment, prefix, count: 0n, bytes: 0n }
+      this.#accounting.set(key, balance)
+    }
+    return balance
   }
 
   async #seal(): Promise<void> {

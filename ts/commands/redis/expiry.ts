@@ -2,7 +2,8 @@
 
 import { err } from '../../error.js'
 import { integer } from '../../resp/reply.js'
-import { binary, type Command, command, key, options } from '../../server/command.js'
+import type { Span } from '../../resp/span.js'
+import { binary, type Command, command, key, options, span } from '../../server/command.js'
 import type { Context } from '../../server/context.js'
 import { EX, EXAT, type ExpiryUnit, expiryTime, PX, PXAT, readInteger } from './expiry-time.js'
 import { requireRedis } from './shared.js'
@@ -52,7 +53,7 @@ function expireCommand({ name, summary, unit, example }: Expire): Command {
     complexity: 'O(1), O(N) for a hash of N fields: each is to be written with the new time',
     summary,
     args: [
-      key(binary('key')),
+      key(span('key')),
       // Read by the command: what the options say comes before what the number says.
       { ...binary('time'), type: 'integer' },
       options('options', '[NX|XX|GT|LT]'),
@@ -72,8 +73,8 @@ function expireCommand({ name, summary, unit, example }: Expire): Command {
       const conditions = readConditions(words)
       const expiresAtMs = expiryTime(readInteger(time), unit, lower)
       const shard = requireRedis(ctx).shardOf(ctx.slot)
-      const entry = shard.get(ctx.slot, name)
-      if (entry === undefined || !holds(conditions, entry.expiresAtMs, expiresAtMs)) return 0
+      const item = shard.find(ctx.slot, name)
+      if (item === 0 || !holds(conditions, shard.expiryOf(item), expiresAtMs)) return 0
       if (expiresAtMs <= Date.now()) shard.delete(ctx.slot, name)
       else shard.expire(ctx.slot, name, expiresAtMs)
       return 1
@@ -97,7 +98,7 @@ function tellCommand({ name, summary, toldMs, unitMs, example }: Tell): Command 
     since: '0.1.0',
     complexity: 'O(1)',
     summary,
-    args: [key(binary('key'))],
+    args: [key(span('key'))],
     port: 'client',
     flags: ['redis', 'readonly', 'fast', 'sync'],
     errors: ['MOVED'],
@@ -113,8 +114,10 @@ function tellCommand({ name, summary, toldMs, unitMs, example }: Tell): Command 
 }
 
 /** Expiry of a key that exists, 0 = never. */
-function expiryOf(ctx: Context, name: string): number | undefined {
-  return requireRedis(ctx).shardOf(ctx.slot).get(ctx.slot, name)?.expiresAtMs
+function expiryOf(ctx: Context, name: Span): number | undefined {
+  const shard = requireRedis(ctx).shardOf(ctx.slot)
+  const item = shard.find(ctx.slot, name)
+  return item === 0 ? undefined : shard.expiryOf(item)
 }
 
 /** In units, halves upwards. */
@@ -132,7 +135,7 @@ const persist = command({
   since: '0.1.0',
   complexity: 'O(1), O(N) for a hash of N fields: each is to be written again',
   summary: 'Makes a key never expire. Returns 1 if it would have, else 0.',
-  args: [key(binary('key'))],
+  args: [key(span('key'))],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['MOVED'],

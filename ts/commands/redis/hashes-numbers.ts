@@ -2,7 +2,7 @@
 
 import { err } from '../../error.js'
 import { binary as binaryReply, integer } from '../../resp/reply.js'
-import { binary, bytes, command, key, redisInteger } from '../../server/command.js'
+import { bytes, command, key, redisInteger, span } from '../../server/command.js'
 import { addDecimals, addInteger, parseDecimal } from './numbers.js'
 import { requireRedis } from './shared.js'
 
@@ -12,7 +12,7 @@ export const hincrby = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Adds an integer to a field of a hash, from 0 when it is absent. Returns the sum.',
-  args: [key(binary('key')), binary('field'), redisInteger('increment')],
+  args: [key(span('key')), span('field'), redisInteger('increment')],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -23,7 +23,8 @@ export const hincrby = command({
     const redis = requireRedis(ctx)
     redis.checkMemory()
     const shard = redis.shardOf(ctx.slot)
-    const old = shard.getHash(ctx.slot, name)?.fields.get(field)?.value
+    const item = shard.findHash(ctx.slot, name)?.fields.find(field) ?? 0
+    const old = item === 0 ? undefined : shard.valueOf(item)
     const sum = addInteger(old, increment, 'hash value is not an integer')
     shard.setField(ctx.slot, name, field, String(sum))
     return sum
@@ -36,7 +37,7 @@ export const hincrbyfloat = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Adds a decimal to a field of a hash, from 0 when it is absent. Returns the sum.',
-  args: [key(binary('key')), binary('field'), bytes('increment')],
+  args: [key(span('key')), span('field'), bytes('increment')],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -50,7 +51,8 @@ export const hincrbyfloat = command({
     if (by === undefined) throw err('value is not a valid float')
     if (!by.isFinite()) throw err('value is NaN or Infinity')
     const shard = redis.shardOf(ctx.slot)
-    const old = parseDecimal(shard.getHash(ctx.slot, name)?.fields.get(field)?.value ?? '0')
+    const item = shard.findHash(ctx.slot, name)?.fields.find(field) ?? 0
+    const old = parseDecimal(item === 0 ? '0' : shard.valueOf(item))
     if (old === undefined) throw err('hash value is not a float')
     const sum = addDecimals(old, by)
     shard.setField(ctx.slot, name, field, sum)

@@ -1,8 +1,8 @@
 /** HRANDFIELD. */
 
 import { err } from '../../error.js'
-import type { Orders } from '../../redis/orders.js'
-import type { HashEntry } from '../../redis/shard.js'
+import type { NameTable } from '../../redis/name-table.js'
+import { distinct } from '../../redis/sample.js'
 import { parseCanonicalInt64 } from '../../resp/numbers.js'
 import {
   array,
@@ -13,7 +13,7 @@ import {
   type Typed,
   typed,
 } from '../../resp/reply.js'
-import { binary, command, key, options } from '../../server/command.js'
+import { command, key, options, span } from '../../server/command.js'
 import { requireRedis } from './shared.js'
 
 /** Most fields that are drawn with repeats: the reply would outgrow the server. */
@@ -29,9 +29,9 @@ export const hrandfield = command({
   name: 'HRANDFIELD',
   group: 'hash',
   since: '0.1.0',
-  complexity: 'O(n) in the number of fields returned; the fields of the hash are listed for it',
+  complexity: 'O(n) in the number of fields returned',
   summary: 'Returns fields of a hash, drawn at random.',
-  args: [key(binary('key')), options('options', '[count [WITHVALUES]]')],
+  args: [key(span('key')), options('options', '[count [WITHVALUES]]')],
   port: 'client',
   flags: ['redis', 'readonly', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
@@ -40,20 +40,20 @@ export const hrandfield = command({
   notes: [
     'With a count up to so many fields, each once; with a negative count exactly so many, also ' +
       `several times the same, but at most ${REPEATS_MAX.toLocaleString('en')}.`,
-    'Fields that were added to a large hash within the last second may have no chance yet.',
   ],
   run: (ctx, { key: name, options: words }): Typed => {
     const [countWord, ...more] = words
     const count = countWord && countOf(countWord, more)
     const redis = requireRedis(ctx)
-    const { orders } = redis
-    const hash = redis.shardOf(ctx.slot).getHash(ctx.slot, name)
-    if (count === undefined) return typed(one, hash && orders.one(hash.fields))
-    const fields = hash === undefined ? [] : drawn(orders, hash, count)
-    if (more.length === 0) return typed(some, fields)
+    const shard = redis.shardOf(ctx.slot)
+    const fields = shard.findHash(ctx.slot, name)?.fields
+    if (count === undefined) return typed(one, fields && shard.nameOf(fields.random()))
+    const drawn = fields === undefined ? [] : draw(fields, count)
+    const names = drawn.map(item => shard.nameOf(item))
+    if (more.length === 0) return typed(some, names)
     return typed(
       someWithValues,
-      fields.map(field => [field, hash!.fields.get(field)!.value] as const),
+      drawn.map((item, i) => [names[i]!, shard.borrow(item)] as const),
     )
   },
 })
@@ -77,6 +77,7 @@ function isWithValues(word: Buffer): boolean {
   return word.toString('latin1').toUpperCase() === 'WITHVALUES'
 }
 
-function drawn(orders: Orders, { fields }: HashEntry, count: number): readonly string[] {
-  return count < 0 ? orders.repeated(fields, -count) : orders.distinct(fields, count)
+function draw(fields: NameTable, count: number): readonly number[] {
+  if (count >= 0) return distinct(fields, count)
+  return Array.from({ length: -count }, () => fields.random())
 }

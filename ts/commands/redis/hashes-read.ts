@@ -1,15 +1,24 @@
 /** Commands that read the fields of a hash. */
 
-import type { Value } from '../../redis/record.js'
-import type { HashEntry } from '../../redis/shard.js'
+import type { ShardData } from '../../redis/shard.js'
 import { array, binary as binaryReply, integer, mapOf, nullable } from '../../resp/reply.js'
-import { binary, command, key, rest } from '../../server/command.js'
+import type { Span } from '../../resp/span.js'
+import { command, key, rest, span } from '../../server/command.js'
 import type { Context } from '../../server/context.js'
 import { requireRedis } from './shared.js'
 
-/** @throws RespError WRONGTYPE */
-function hashOf(ctx: Context, name: string): HashEntry | undefined {
-  return requireRedis(ctx).shardOf(ctx.slot).getHash(ctx.slot, name)
+/** Items of the fields of a hash, none when it is absent. @throws RespError WRONGTYPE */
+function fieldsOf(ctx: Context, name: Span): Iterable<number> {
+  return shardOf(ctx).findHash(ctx.slot, name)?.fields ?? []
+}
+
+/** The item of a field of a hash; 0 when there is none. @throws RespError WRONGTYPE */
+function fieldOf(ctx: Context, name: Span, field: Span): number {
+  return shardOf(ctx).findHash(ctx.slot, name)?.fields.find(field) ?? 0
+}
+
+function shardOf(ctx: Context): ShardData {
+  return requireRedis(ctx).shardOf(ctx.slot)
 }
 
 export const hget = command({
@@ -18,13 +27,16 @@ export const hget = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Returns the value of a field of a hash.',
-  args: [key(binary('key')), binary('field')],
+  args: [key(span('key')), span('field')],
   port: 'client',
   flags: ['redis', 'readonly', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
   reply: nullable(binaryReply),
   example: ['HSET user:1 name Ada', 'HGET user:1 name', 'HGET user:1 city'],
-  run: (ctx, { key: name, field }) => hashOf(ctx, name)?.fields.get(field)?.value,
+  run: (ctx, { key: name, field }) => {
+    const item = fieldOf(ctx, name, field)
+    return item === 0 ? undefined : shardOf(ctx).borrow(item)
+  },
 })
 
 export const hmget = command({
@@ -33,15 +45,19 @@ export const hmget = command({
   since: '0.1.0',
   complexity: 'O(n) in the number of fields asked for',
   summary: 'Returns the values of fields of a hash.',
-  args: [key(binary('key')), rest(binary('field'))],
+  args: [key(span('key')), rest(span('field'))],
   port: 'client',
   flags: ['redis', 'readonly', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
   reply: array(nullable(binaryReply)),
   example: ['HSET user:1 name Ada city Helsinki', 'HMGET user:1 city mail name'],
   run: (ctx, { key: name, field: fields }) => {
-    const hash = hashOf(ctx, name)
-    return fields.map(field => hash?.fields.get(field)?.value)
+    const shard = shardOf(ctx)
+    const hash = shard.findHash(ctx.slot, name)
+    return fields.map(field => {
+      const item = hash?.fields.find(field) ?? 0
+      return item === 0 ? undefined : shard.borrow(item)
+    })
   },
 })
 
@@ -51,17 +67,17 @@ export const hgetall = command({
   since: '0.1.0',
   complexity: 'O(n) in the number of fields',
   summary: 'Returns all fields of a hash with their values.',
-  args: [key(binary('key'))],
+  args: [key(span('key'))],
   port: 'client',
   flags: ['redis', 'readonly', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
   reply: mapOf(binaryReply, binaryReply),
   example: ['HSET user:1 name Ada city Helsinki', 'HGETALL user:1'],
   run: (ctx, { key: name }) => {
-    const hash = hashOf(ctx, name)
-    const fields: [field: string, value: Value][] = []
-    for (const [field, { value }] of hash?.fields ?? []) fields.push([field, value])
-    return fields
+    const shard = shardOf(ctx)
+    return Array.from(fieldsOf(ctx, name), item => {
+      return [shard.nameOf(item), shard.borrow(item)] as const
+    })
   },
 })
 
@@ -71,13 +87,16 @@ export const hkeys = command({
   since: '0.1.0',
   complexity: 'O(n) in the number of fields',
   summary: 'Returns all fields of a hash.',
-  args: [key(binary('key'))],
+  args: [key(span('key'))],
   port: 'client',
   flags: ['redis', 'readonly', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
   reply: array(binaryReply),
   example: ['HSET user:1 name Ada city Helsinki', 'HKEYS user:1'],
-  run: (ctx, { key: name }) => [...(hashOf(ctx, name)?.fields.keys() ?? [])],
+  run: (ctx, { key: name }) => {
+    const shard = shardOf(ctx)
+    return Array.from(fieldsOf(ctx, name), item => shard.nameOf(item))
+  },
 })
 
 export const hvals = command({
@@ -86,16 +105,15 @@ export const hvals = command({
   since: '0.1.0',
   complexity: 'O(n) in the number of fields',
   summary: 'Returns all values of a hash.',
-  args: [key(binary('key'))],
+  args: [key(span('key'))],
   port: 'client',
   flags: ['redis', 'readonly', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
   reply: array(binaryReply),
   example: ['HSET user:1 name Ada city Helsinki', 'HVALS user:1'],
   run: (ctx, { key: name }) => {
-    const values: Value[] = []
-    for (const { value } of hashOf(ctx, name)?.fields.values() ?? []) values.push(value)
-    return values
+    const shard = shardOf(ctx)
+    return Array.from(fieldsOf(ctx, name), item => shard.borrow(item))
   },
 })
 
@@ -105,13 +123,13 @@ export const hlen = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Returns the number of fields of a hash.',
-  args: [key(binary('key'))],
+  args: [key(span('key'))],
   port: 'client',
   flags: ['redis', 'readonly', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
   reply: integer,
   example: ['HSET user:1 name Ada city Helsinki', 'HLEN user:1', 'HLEN nosuch'],
-  run: (ctx, { key: name }) => hashOf(ctx, name)?.fields.size ?? 0,
+  run: (ctx, { key: name }) => shardOf(ctx).findHash(ctx.slot, name)?.fields.size ?? 0,
 })
 
 export const hexists = command({
@@ -120,13 +138,13 @@ export const hexists = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Returns 1 when a hash has a field, else 0.',
-  args: [key(binary('key')), binary('field')],
+  args: [key(span('key')), span('field')],
   port: 'client',
   flags: ['redis', 'readonly', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
   reply: integer,
   example: ['HSET user:1 name Ada', 'HEXISTS user:1 name', 'HEXISTS user:1 city'],
-  run: (ctx, { key: name, field }) => (hashOf(ctx, name)?.fields.has(field) ? 1 : 0),
+  run: (ctx, { key: name, field }) => (fieldOf(ctx, name, field) === 0 ? 0 : 1),
 })
 
 export const hstrlen = command({
@@ -135,11 +153,14 @@ export const hstrlen = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Returns the length of the value of a field of a hash, in bytes; 0 when there is none.',
-  args: [key(binary('key')), binary('field')],
+  args: [key(span('key')), span('field')],
   port: 'client',
   flags: ['redis', 'readonly', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
   reply: integer,
   example: ['HSET user:1 name Ada', 'HSTRLEN user:1 name', 'HSTRLEN user:1 city'],
-  run: (ctx, { key: name, field }) => hashOf(ctx, name)?.fields.get(field)?.value.length ?? 0,
+  run: (ctx, { key: name, field }) => {
+    const item = fieldOf(ctx, name, field)
+    return item === 0 ? 0 : shardOf(ctx).lengthOf(item)
+  },
 })

@@ -1,14 +1,14 @@
 /** Commands that write the fields of a hash. */
 
-import { keepValue } from '../../redis/record.js'
 import type { Redis } from '../../redis/redis.js'
 import type { ShardData } from '../../redis/shard.js'
 import { integer, ok } from '../../resp/reply.js'
-import { binary, bytes, command, key, rest } from '../../server/command.js'
+import type { Span } from '../../resp/span.js'
+import { command, key, rest, span } from '../../server/command.js'
 import type { Context } from '../../server/context.js'
 import { IN_MEMORY_NOTE, requireRedis } from './shared.js'
 
-const PAIRS = rest(bytes('pairs'), { min: 2, step: 2, syntax: 'field value [field value …]' })
+const PAIRS = rest(span('pairs'), { min: 2, step: 2, syntax: 'field value [field value …]' })
 
 export const hset = command({
   name: 'HSET',
@@ -16,7 +16,7 @@ export const hset = command({
   since: '0.1.0',
   complexity: 'O(n) in the number of fields',
   summary: 'Sets fields of a hash. Returns how many are new.',
-  args: [key(binary('key')), PAIRS],
+  args: [key(span('key')), PAIRS],
   port: 'client',
   flags: ['redis', 'write', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -32,7 +32,7 @@ export const hmset = command({
   since: '0.1.0',
   complexity: 'O(n) in the number of fields',
   summary: 'Sets fields of a hash.',
-  args: [key(binary('key')), PAIRS],
+  args: [key(span('key')), PAIRS],
   port: 'client',
   flags: ['redis', 'write', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -43,12 +43,11 @@ export const hmset = command({
 })
 
 /** @returns the number of new fields */
-function setFields(ctx: Context, name: string, pairs: readonly Buffer[]): number {
+function setFields(ctx: Context, name: Span, pairs: readonly Span[]): number {
   const shard = growing(ctx)
   let added = 0
   for (let i = 0; i < pairs.length; i += 2) {
-    const field = pairs[i]!.toString('latin1')
-    if (shard.setField(ctx.slot, name, field, keepValue(pairs[i + 1]!))) added++
+    if (shard.setField(ctx.slot, name, pairs[i]!, pairs[i + 1]!)) added++
   }
   return added
 }
@@ -59,7 +58,7 @@ export const hsetnx = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Sets a field of a hash, unless it is there. Returns 1 or 0.',
-  args: [key(binary('key')), binary('field'), bytes('value')],
+  args: [key(span('key')), span('field'), span('value')],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -68,8 +67,8 @@ export const hsetnx = command({
   notes: [IN_MEMORY_NOTE],
   run: (ctx, { key: name, field, value }) => {
     const shard = growing(ctx)
-    if (shard.getHash(ctx.slot, name)?.fields.has(field)) return 0
-    shard.setField(ctx.slot, name, field, keepValue(value))
+    if (shard.findHash(ctx.slot, name)?.fields.find(field)) return 0
+    shard.setField(ctx.slot, name, field, value)
     return 1
   },
 })
@@ -80,7 +79,7 @@ export const hdel = command({
   since: '0.1.0',
   complexity: 'O(n) in the number of fields',
   summary: 'Deletes fields of a hash. Returns how many there were.',
-  args: [key(binary('key')), rest(binary('field'))],
+  args: [key(span('key')), rest(span('field'))],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
@@ -90,7 +89,7 @@ export const hdel = command({
   run: (ctx, { key: name, field: fields }) => {
     const shard = requireRedis(ctx).shardOf(ctx.slot)
     // Before the fields are looked at, so that a string is refused.
-    if (shard.getHash(ctx.slot, name) === undefined) return 0
+    if (shard.findHash(ctx.slot, name) === undefined) return 0
     let deleted = 0
     for (const field of fields) if (shard.deleteField(ctx.slot, name, field)) deleted++
     return deleted

@@ -2,7 +2,8 @@
 
 import { err } from '../../error.js'
 import { integer, ok, simple } from '../../resp/reply.js'
-import { binary, type Command, type CommandFlag, command, key, rest } from '../../server/command.js'
+import type { Span } from '../../resp/span.js'
+import { type Command, type CommandFlag, command, key, rest, span } from '../../server/command.js'
 import type { Context } from '../../server/context.js'
 import { requireRedis } from './shared.js'
 
@@ -13,7 +14,7 @@ interface Count {
   readonly summary: string
   readonly flags: readonly CommandFlag[]
   /** Does this key count? */
-  readonly counts: (ctx: Context, key: string) => boolean
+  readonly counts: (ctx: Context, key: Span) => boolean
 }
 
 function countCommand({ name, summary, flags, counts }: Count): Command {
@@ -23,7 +24,7 @@ function countCommand({ name, summary, flags, counts }: Count): Command {
     since: '0.1.0',
     complexity: 'O(N) in the number of keys, and of fields of hashes that go',
     summary,
-    args: [rest(key(binary('key')))],
+    args: [rest(key(span('key')))],
     port: 'client',
     flags: ['redis', 'sync', ...flags],
     errors: ['CROSSSLOT', 'MOVED'],
@@ -38,9 +39,9 @@ function countCommand({ name, summary, flags, counts }: Count): Command {
   })
 }
 
-const isThere = (ctx: Context, name: string): boolean =>
-  requireRedis(ctx).shardOf(ctx.slot).get(ctx.slot, name) !== undefined
-const goes = (ctx: Context, name: string): boolean =>
+const isThere = (ctx: Context, name: Span): boolean =>
+  requireRedis(ctx).shardOf(ctx.slot).find(ctx.slot, name) !== 0
+const goes = (ctx: Context, name: Span): boolean =>
   requireRedis(ctx).shardOf(ctx.slot).delete(ctx.slot, name)
 
 const type = command({
@@ -49,14 +50,16 @@ const type = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Returns the type of what a key holds: string, hash or none.',
-  args: [key(binary('key'))],
+  args: [key(span('key'))],
   port: 'client',
   flags: ['redis', 'readonly', 'fast', 'sync'],
   errors: ['MOVED'],
   reply: simple,
   example: ['SET greeting hello', 'TYPE greeting', 'TYPE nosuch'],
   run: (ctx, { key: name }) => {
-    return requireRedis(ctx).shardOf(ctx.slot).get(ctx.slot, name)?.kind ?? 'none'
+    const shard = requireRedis(ctx).shardOf(ctx.slot)
+    const item = shard.find(ctx.slot, name)
+    return item === 0 ? 'none' : shard.typeOf(item)
   },
 })
 
@@ -67,10 +70,10 @@ const RENAME_NOTES = [
 ]
 
 /** @returns whether it was renamed @throws RespError ERR no such key */
-function renameKey(ctx: Context, from: string, to: string, overwrites: boolean): boolean {
+function renameKey(ctx: Context, from: Span, to: Span, overwrites: boolean): boolean {
   const shard = requireRedis(ctx).shardOf(ctx.slot)
-  if (shard.get(ctx.slot, from) === undefined) throw err('no such key')
-  if (!overwrites && shard.get(ctx.slot, to) !== undefined) return false
+  if (shard.find(ctx.slot, from) === 0) throw err('no such key')
+  if (!overwrites && shard.find(ctx.slot, to) !== 0) return false
   return shard.rename(ctx.slot, from, to)
 }
 
@@ -80,7 +83,7 @@ const rename = command({
   since: '0.1.0',
   complexity: 'O(N) in the number of fields of the hashes that move or go, else O(1)',
   summary: 'Gives what a key holds to another key, whatever that held.',
-  args: [key(binary('key')), key(binary('newkey'))],
+  args: [key(span('key')), key(span('newkey'))],
   port: 'client',
   flags: ['redis', 'write', 'sync'],
   errors: ['CROSSSLOT', 'MOVED'],
@@ -96,7 +99,7 @@ const renamenx = command({
   since: '0.1.0',
   complexity: 'O(N) in the number of fields of a hash, else O(1)',
   summary: 'Gives what a key holds to a key that does not exist. Returns 1, or 0 when it does.',
-  args: [key(binary('key')), key(binary('newkey'))],
+  args: [key(span('key')), key(span('newkey'))],
   port: 'client',
   flags: ['redis', 'write', 'sync'],
   errors: ['CROSSSLOT', 'MOVED'],

@@ -24,10 +24,11 @@ export const keys = command({
     const redis = requireRedis(ctx)
     const matches = matcherOf(pattern)
     const found: string[] = []
-    for (const name of redis.allKeys()) {
-      if (matches !== undefined && !matches(name)) continue
-      if (redis.find(name) !== undefined) found.push(name)
-    }
+    redis.visitKeys((shard, item) => {
+      if (!shard.isUnexpired(item)) return
+      const name = shard.nameOf(item).latin1()
+      if (matches === undefined || matches(name)) found.push(name)
+    })
     return found
   },
 })
@@ -36,14 +37,13 @@ export const randomkey = command({
   name: 'RANDOMKEY',
   group: 'generic',
   since: '0.1.0',
-  complexity: 'O(1); the keys of a 64th of a shard are listed now and then',
+  complexity: 'O(1)',
   summary: 'Returns a key of the shards of this member, drawn at random.',
   args: [],
   port: 'client',
   flags: ['redis', 'readonly', 'sync'],
   reply: nullable(binaryReply),
   example: ['RANDOMKEY', 'SET greeting hello', 'RANDOMKEY'],
-  notes: ['Among many keys, one that was added within the last second may have no chance yet.'],
   run: ctx => requireRedis(ctx).randomKey(),
 })
 

@@ -2,13 +2,11 @@
 
 import { err } from '../../error.js'
 import { glob } from '../../redis/glob.js'
-import { ALL_NAMES, type Page } from '../../redis/orders.js'
-import type { Value } from '../../redis/record.js'
-import type { Redis } from '../../redis/redis.js'
-import type { HashEntry } from '../../redis/shard.js'
+import type { NameTable, Visit } from '../../redis/name-table.js'
 import { parseCanonicalInt64 } from '../../resp/numbers.js'
 import { array, binary as binaryReply, tuple } from '../../resp/reply.js'
-import { binary, command, key, options } from '../../server/command.js'
+import type { Span } from '../../resp/span.js'
+import { binary, command, key, options, span } from '../../server/command.js'
 import { requireRedis } from './shared.js'
 
 /** Longest pattern in bytes: matching takes up to the product of its length and the key's. */
@@ -16,8 +14,8 @@ const PATTERN_MAX_BYTES = 65_536
 const COUNT_DEFAULT = 10
 /** A hash of up to so many fields is answered as a whole. */
 const WHOLE_HASH_FIELDS = 512
-/** Most fields of one answer, whatever is asked for. */
-const PAGE_FIELDS = 10_000
+/** Keys or fields that one answer looks at, whatever is asked for. */
+const PAGE_MAX = 10_000
 
 const U64_MAX = 2n ** 64n - 1n
 const DIGITS = /^\d{1,20}$/
@@ -35,7 +33,7 @@ export const scan = command({
   name: 'SCAN',
   group: 'generic',
   since: '0.1.0',
-  complexity: 'O(n) in COUNT; the keys of a 64th of a shard are listed now and then',
+  complexity: 'O(n) in COUNT',
   summary: 'Returns some keys of the shards of this member, and a cursor for the next ones.',
   args: [binary('cursor'), options('options', '[MATCH pattern] [COUNT count] [TYPE string|hash]')],
   port: 'client',
@@ -54,13 +52,14 @@ export const scan = command({
     const cursor = cursorOf(typed)
     const { matches, count, type } = scanOptions(words, true)
     const redis = requireRedis(ctx)
-    const piece = redis.walk(cursor, count)
-    const keys = piece.keys.filter(name => {
-      if (matches !== undefined && !matches(name)) return false
-      const entry = redis.find(name)
-      return entry !== undefined && (type === undefined || entry.kind === type)
+    const keys: string[] = []
+    const next = redis.walk({ cursor, count: Math.min(count, PAGE_MAX) }, (shard, item) => {
+      if (type !== undefined && shard.typeOf(item) !== type) return
+      if (!shard.isUnexpired(item)) return
+      const name = shard.nameOf(item).latin1()
+      if (matches === undefined || matches(name)) keys.push(name)
     })
-    return [String(piece.cursor), keys] as const
+    return [String(next), keys] as const
   },
 })
 
@@ -68,9 +67,9 @@ export const hscan = command({
   name: 'HSCAN',
   group: 'hash',
   since: '0.1.0',
-  complexity: 'O(n) in COUNT; the fields are listed now and then',
+  complexity: 'O(n) in COUNT',
   summary: 'Returns some fields of a hash with their values, and a cursor for the next ones.',
-  args: [key(binary('key')), binary('cursor'), options('options', '[MATCH pattern] [COUNT count]')],
+  args: [key(span('key')), binary('cursor'), options('options', '[MATCH pattern] [COUNT count]')],
   port: 'client',
   flags: ['redis', 'readonly', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
@@ -83,30 +82,24 @@ export const hscan = command({
   ],
   run: (ctx, { key: name, cursor: typed, options: words }) => {
     const cursor = cursorOf(typed)
-    const redis = requireRedis(ctx)
-    const hash = redis.shardOf(ctx.slot).getHash(ctx.slot, name)
+    const shard = requireRedis(ctx).shardOf(ctx.slot)
+    const hash = shard.findHash(ctx.slot, name)
     // ORDER: as in Redis, an absent hash is answered before the options are looked at.
     if (hash === undefined) return ['0', []] as const
     const { matches, count } = scanOptions(words, false)
-    const { names, rest } = fieldsOf(redis, hash, { cursor, count })
-    const found: Value[] = []
-    for (const field of names) {
-      const item = hash.fields.get(field)
-      if (item === undefined || (matches !== undefined && !matches(field))) continue
-      found.push(field, item.value)
+    const visit = visitFields(hash.fields, cursor, count)
+    const found: (Span | Buffer)[] = []
+    for (const item of visit.items) {
+      const field = shard.nameOf(item)
+      if (matches === undefined || matches(field.latin1())) found.push(field, shard.borrow(item))
     }
-    return [String(rest), found] as const
+    return [String(visit.cursor), found] as const
   },
 })
 
-function fieldsOf(
-  { orders }: Redis,
-  { fields }: HashEntry,
-  { cursor, count }: { cursor: number; count: number },
-): Page {
-  if (fields.size <= WHOLE_HASH_FIELDS) return { names: [...fields.keys()], rest: 0 }
-  const rest = cursor === 0 ? ALL_NAMES : cursor
-  return orders.page(fields, rest, Math.min(count, PAGE_FIELDS))
+function visitFields(fields: NameTable, cursor: number, count: number): Visit {
+  if (fields.size <= WHOLE_HASH_FIELDS) return { items: [...fields], cursor: 0 }
+  return fields.visit(cursor, Math.min(count, PAGE_MAX))
 }
 
 /** A cursor as a number; those beyond the safe integers are of no walk, and none is that large.

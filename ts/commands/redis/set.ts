@@ -1,7 +1,6 @@
 /** SET with all options of Redis 7, and its short forms. */
 
 import { err } from '../../error.js'
-import { keepValue } from '../../redis/record.js'
 import {
   binary as binaryReply,
   integer,
@@ -11,15 +10,7 @@ import {
   type Typed,
   typed,
 } from '../../resp/reply.js'
-import {
-  binary,
-  bytes,
-  type Command,
-  command,
-  key,
-  options,
-  redisInteger,
-} from '../../server/command.js'
+import { type Command, command, key, options, redisInteger, span } from '../../server/command.js'
 import {
   EX,
   type ExpiryUnit,
@@ -39,17 +30,9 @@ interface SetOptions {
   readonly expiresAtMs: number
 }
 
-const NO_OPTIONS: SetOptions = {
-  condition: undefined,
-  returnsOld: false,
-  keepsExpiry: false,
-  expiresAtMs: 0,
-}
-
 /** @throws RespError ERR syntax error, ERR value is not an integer or out of range, ERR invalid
  *          expire time in 'set' command */
 function parseSetOptions(words: readonly Buffer[]): SetOptions {
-  if (words.length === 0) return NO_OPTIONS
   let condition: SetOptions['condition']
   let returnsOld = false
   let keepsExpiry = false
@@ -80,8 +63,8 @@ const set = command({
   complexity: 'O(1)',
   summary: 'Sets the string value of a key, whatever it held before.',
   args: [
-    key(binary('key')),
-    bytes('value'),
+    key(span('key')),
+    span('value'),
     options(
       'options',
       '[NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-s|PXAT unix-ms|KEEPTTL]',
@@ -96,16 +79,20 @@ const set = command({
   run: (ctx, { key: name, value, options: words }): Typed => {
     const redis = requireRedis(ctx)
     redis.checkMemory()
-    const { condition, returnsOld, keepsExpiry, expiresAtMs } = parseSetOptions(words)
     const shard = redis.shardOf(ctx.slot)
-    const entry = returnsOld ? shard.getString(ctx.slot, name) : shard.get(ctx.slot, name)
-    const old = entry?.kind === 'string' ? entry.item.value : null
-    const isRefused = condition !== undefined && (condition === 'NX') === (entry !== undefined)
+    if (words.length === 0) {
+      shard.setString(ctx.slot, name, value, 0)
+      return DONE
+    }
+    const { condition, returnsOld, keepsExpiry, expiresAtMs } = parseSetOptions(words)
+    const item = returnsOld ? shard.findString(ctx.slot, name) : shard.find(ctx.slot, name)
+    const old = returnsOld && item !== 0 ? shard.valueOf(item) : null
+    const isRefused = condition !== undefined && (condition === 'NX') === (item !== 0)
     if (isRefused) return typed(oldValue, returnsOld ? old : null)
     if (expiresAtMs !== 0 && expiresAtMs <= Date.now()) shard.delete(ctx.slot, name)
     else {
-      const expiry = keepsExpiry ? (entry?.expiresAtMs ?? 0) : expiresAtMs
-      shard.setString(ctx.slot, name, keepValue(value), expiry)
+      const expiry = keepsExpiry && item !== 0 ? shard.expiryOf(item) : expiresAtMs
+      shard.setString(ctx.slot, name, value, expiry)
     }
     return returnsOld ? typed(oldValue, old) : DONE
   },
@@ -117,7 +104,7 @@ const setnx = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Sets the string value of a key that does not exist. Returns 1, or 0 when it does.',
-  args: [key(binary('key')), bytes('value')],
+  args: [key(span('key')), span('value')],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['OOM', 'MOVED'],
@@ -128,8 +115,8 @@ const setnx = command({
     const redis = requireRedis(ctx)
     redis.checkMemory()
     const shard = redis.shardOf(ctx.slot)
-    if (shard.get(ctx.slot, name) !== undefined) return 0
-    shard.setString(ctx.slot, name, keepValue(value), 0)
+    if (shard.find(ctx.slot, name) !== 0) return 0
+    shard.setString(ctx.slot, name, value, 0)
     return 1
   },
 })
@@ -142,7 +129,7 @@ function setForCommand(name: string, summary: string, unit: ExpiryUnit): Command
     since: '0.1.0',
     complexity: 'O(1)',
     summary,
-    args: [key(binary('key')), redisInteger('time'), bytes('value')],
+    args: [key(span('key')), redisInteger('time'), span('value')],
     port: 'client',
     flags: ['redis', 'write', 'sync'],
     errors: ['OOM', 'MOVED'],
@@ -154,7 +141,7 @@ function setForCommand(name: string, summary: string, unit: ExpiryUnit): Command
       redis.checkMemory()
       if (time <= 0n) throw err(`invalid expire time in '${lower}' command`)
       const expiresAtMs = expiryTime(time, unit, lower)
-      redis.shardOf(ctx.slot).setString(ctx.slot, name, keepValue(value), expiresAtMs)
+      redis.shardOf(ctx.slot).setString(ctx.slot, name, value, expiresAtMs)
     },
   })
 }

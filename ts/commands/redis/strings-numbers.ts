@@ -2,7 +2,8 @@
 
 import { err } from '../../error.js'
 import { binary as binaryReply, integer } from '../../resp/reply.js'
-import { binary, type Command, command, key, redisInteger } from '../../server/command.js'
+import type { Span } from '../../resp/span.js'
+import { binary, type Command, command, key, redisInteger, span } from '../../server/command.js'
 import type { Context } from '../../server/context.js'
 import { addDecimals, addInteger, parseDecimal } from './numbers.js'
 import { IN_MEMORY_NOTE, requireRedis } from './shared.js'
@@ -14,13 +15,17 @@ const INT64_MIN = -(2n ** 63n)
 const SMALL_MAX = 10n ** 15n
 
 /** Adds to a key. @throws RespError WRONGTYPE, OOM, ERR … */
-function add(ctx: Context, name: string, by: number | bigint): number | bigint {
+function add(ctx: Context, name: Span, by: number | bigint): number | bigint {
   const redis = requireRedis(ctx)
   redis.checkMemory()
   const shard = redis.shardOf(ctx.slot)
-  const entry = shard.getString(ctx.slot, name)
-  const sum = addInteger(entry?.item.value, by, NOT_INTEGER)
-  shard.setString(ctx.slot, name, String(sum), entry?.expiresAtMs ?? 0)
+  const item = shard.findString(ctx.slot, name)
+  if (item === 0) {
+    shard.setString(ctx.slot, name, String(by), 0)
+    return by
+  }
+  const sum = addInteger(shard.valueOf(item), by, NOT_INTEGER)
+  shard.replace(item, String(sum))
   return sum
 }
 
@@ -39,7 +44,7 @@ function stepCommand({ name, summary, by }: Step): Command {
     since: '0.1.0',
     complexity: 'O(1)',
     summary,
-    args: [key(binary('key'))],
+    args: [key(span('key'))],
     port: 'client',
     flags: ['redis', 'write', 'fast', 'sync'],
     errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -56,7 +61,7 @@ const incrby = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Adds an integer to the integer that a key holds, 0 when absent. Returns the sum.',
-  args: [key(binary('key')), redisInteger('increment')],
+  args: [key(span('key')), redisInteger('increment')],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -73,7 +78,7 @@ const decrby = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Subtracts an integer from the one that a key holds, 0 when absent. Returns the rest.',
-  args: [key(binary('key')), redisInteger('decrement')],
+  args: [key(span('key')), redisInteger('decrement')],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -93,7 +98,7 @@ const incrbyfloat = command({
   complexity: 'O(1)',
   summary: 'Adds a decimal to the one that a key holds, 0 when absent. Returns the sum as text.',
   // Read by the command: the type of the key comes before what the number says.
-  args: [key(binary('key')), { ...binary('increment'), type: 'double' }],
+  args: [key(span('key')), { ...binary('increment'), type: 'double' }],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -107,12 +112,13 @@ const incrbyfloat = command({
     const redis = requireRedis(ctx)
     redis.checkMemory()
     const shard = redis.shardOf(ctx.slot)
-    const entry = shard.getString(ctx.slot, name)
-    const old = parseDecimal(entry?.item.value ?? '0')
+    const item = shard.findString(ctx.slot, name)
+    const old = parseDecimal(item === 0 ? '0' : shard.valueOf(item))
     const by = old && parseDecimal(increment)
     if (old === undefined || by === undefined) throw err(NOT_DECIMAL)
     const sum = addDecimals(old, by)
-    shard.setString(ctx.slot, name, sum, entry?.expiresAtMs ?? 0)
+    if (item === 0) shard.setString(ctx.slot, name, sum, 0)
+    else shard.replace(item, sum)
     return sum
   },
 })

@@ -1,16 +1,15 @@
 /** Parts of strings: reading them, writing them, appending. */
 
 import { err } from '../../error.js'
-import { HEAP_VALUE_MAX_BYTES, keepValue, type Value } from '../../redis/record.js'
+import { HEAP_VALUE_MAX_BYTES, type Value } from '../../redis/record.js'
 import { binary as binaryReply, integer } from '../../resp/reply.js'
-import { binary, bytes, type Command, command, key, redisInteger } from '../../server/command.js'
+import { copyBytes, Span } from '../../resp/span.js'
+import { type Command, command, key, redisInteger, span } from '../../server/command.js'
 import { IN_MEMORY_NOTE, requireRedis } from './shared.js'
 
 const VALUE_MAX_BYTES = 512 * 1024 * 1024
 /** Memory that was made for values to grow into: nobody else has a part of it. */
 const growing = new WeakSet<ArrayBufferLike>()
-
-const lengthOf = (value: Value | undefined): number => value?.length ?? 0
 
 /** @throws RespError ERR string exceeds maximum allowed size … */
 function checkLength(bytes: number): void {
@@ -28,30 +27,30 @@ function withRoom(value: Value, length: number): Buffer {
 }
 
 /** A value with bytes behind it. What is there is not touched: others may still be reading it. */
-function append(value: Value, added: Buffer): Value {
+function append(value: Value, added: Span): Value {
   const length = value.length + added.length
   if (typeof value === 'string' && length <= HEAP_VALUE_MAX_BYTES) {
-    return value + added.toString('latin1')
+    return value + added.latin1()
   }
   const isRoomy =
     typeof value !== 'string' && growing.has(value.buffer) && length <= value.buffer.byteLength
   const whole = isRoomy ? Buffer.from(value.buffer, 0, length) : withRoom(value, length)
-  added.copy(whole, value.length)
+  copyBytes(whole, value.length, added)
   return whole
 }
 
 /** A value with bytes over a part of it, and zeros up to there. */
-function overwrite(value: Value, offset: number, added: Buffer): Value {
+function overwrite(value: Value, offset: number, added: Span): Value {
   const end = offset + added.length
   if (end <= HEAP_VALUE_MAX_BYTES && typeof value === 'string') {
     const head = value.slice(0, offset).padEnd(offset, '\0')
-    return head + added.toString('latin1') + value.slice(end)
+    return head + added.latin1() + value.slice(end)
   }
   // Zeros that the system hands out cost nothing until they are read.
   const whole = Buffer.alloc(Math.max(end, value.length))
   if (typeof value === 'string') whole.write(value, 'latin1')
   else value.copy(whole)
-  added.copy(whole, offset)
+  copyBytes(whole, offset, added)
   return whole
 }
 
@@ -61,7 +60,7 @@ const appendCommand = command({
   since: '0.1.0',
   complexity: 'O(1) for each byte appended, over many calls',
   summary: 'Appends to the string of a key, which is made when absent. Returns the new length.',
-  args: [key(binary('key')), bytes('value')],
+  args: [key(span('key')), span('value')],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -72,12 +71,11 @@ const appendCommand = command({
     const redis = requireRedis(ctx)
     redis.checkMemory()
     const shard = redis.shardOf(ctx.slot)
-    const entry = shard.getString(ctx.slot, name)
-    const old = entry?.item.value
-    const length = lengthOf(old) + value.length
+    const item = shard.findString(ctx.slot, name)
+    const length = (item === 0 ? 0 : shard.lengthOf(item)) + value.length
     checkLength(length)
-    const whole = old === undefined ? keepValue(value) : append(old, value)
-    shard.setString(ctx.slot, name, whole, entry?.expiresAtMs ?? 0)
+    if (item === 0) shard.setString(ctx.slot, name, value, 0)
+    else shard.replace(item, append(shard.valueOf(item), value))
     return length
   },
 })
@@ -88,15 +86,16 @@ const strlen = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Returns the length of the string of a key in bytes, 0 when absent.',
-  args: [key(binary('key'))],
+  args: [key(span('key'))],
   port: 'client',
   flags: ['redis', 'readonly', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
   reply: integer,
   example: ['SET greeting hello', 'STRLEN greeting', 'STRLEN nosuch'],
   run: (ctx, { key: name }) => {
-    const entry = requireRedis(ctx).shardOf(ctx.slot).getString(ctx.slot, name)
-    return lengthOf(entry?.item.value)
+    const shard = requireRedis(ctx).shardOf(ctx.slot)
+    const item = shard.findString(ctx.slot, name)
+    return item === 0 ? 0 : shard.lengthOf(item)
   },
 })
 
@@ -106,7 +105,7 @@ const setrange = command({
   since: '0.1.0',
   complexity: 'O(1), O(N) for strings above 16 KiB',
   summary: 'Writes over a part of the string of a key. Returns the new length.',
-  args: [key(binary('key')), redisInteger('offset'), bytes('value')],
+  args: [key(span('key')), redisInteger('offset'), span('value')],
   port: 'client',
   flags: ['redis', 'write', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -122,27 +121,28 @@ const setrange = command({
     redis.checkMemory()
     if (offset < 0n) throw err('offset is out of range')
     const shard = redis.shardOf(ctx.slot)
-    const entry = shard.getString(ctx.slot, name)
-    const old = entry?.item.value ?? ''
-    if (value.length === 0) return old.length
+    const item = shard.findString(ctx.slot, name)
+    if (value.length === 0) return item === 0 ? 0 : shard.lengthOf(item)
     // Beyond 2^53 it is too long in any case, also when it is rounded.
     const start = Number(offset)
     checkLength(start + value.length)
-    const whole = overwrite(old, start, value)
-    shard.setString(ctx.slot, name, whole, entry?.expiresAtMs ?? 0)
+    const whole = overwrite(item === 0 ? '' : shard.valueOf(item), start, value)
+    if (item === 0) shard.setString(ctx.slot, name, whole, 0)
+    else shard.replace(item, whole)
     return whole.length
   },
 })
 
 /** The bytes from `first` to `last`, both included; negative ones count from the end. */
-function part(value: Value, first: bigint, last: bigint): Value {
+function part(value: Span | Buffer, first: bigint, last: bigint): Span | Buffer | string {
   const size = BigInt(value.length)
   if (first < 0n && last < 0n && first > last) return ''
   const from = clamp(first < 0n ? first + size : first, size)
   const to = clamp(last < 0n ? last + size : last, size)
   const end = Math.min(to + 1, value.length)
   if (from >= end) return ''
-  return typeof value === 'string' ? value.slice(from, end) : value.subarray(from, end)
+  if (Buffer.isBuffer(value)) return value.subarray(from, end)
+  return new Span(value.bytes, value.start + from, value.start + end)
 }
 
 function clamp(position: bigint, size: bigint): number {
@@ -156,7 +156,7 @@ function rangeCommand(name: string, summary: string): Command {
     since: '0.1.0',
     complexity: 'O(N) in the number of bytes returned',
     summary,
-    args: [key(binary('key')), redisInteger('start'), redisInteger('end')],
+    args: [key(span('key')), redisInteger('start'), redisInteger('end')],
     port: 'client',
     flags: ['redis', 'readonly', 'sync'],
     errors: ['WRONGTYPE', 'MOVED'],
@@ -167,8 +167,9 @@ function rangeCommand(name: string, summary: string): Command {
         '-1 is the last byte. Both before the beginning are the first byte.',
     ],
     run: (ctx, { key: name, start, end }) => {
-      const entry = requireRedis(ctx).shardOf(ctx.slot).getString(ctx.slot, name)
-      return entry === undefined ? '' : part(entry.item.value, start, end)
+      const shard = requireRedis(ctx).shardOf(ctx.slot)
+      const item = shard.findString(ctx.slot, name)
+      return item === 0 ? '' : part(shard.borrow(item), start, end)
     },
   })
 }

@@ -1,9 +1,11 @@
 /** Reading strings, and replacing them. */
 
 import { err } from '../../error.js'
-import { keepValue, type Value } from '../../redis/record.js'
+import type { Value } from '../../redis/record.js'
+import type { ShardData } from '../../redis/shard.js'
 import { array, binary as binaryReply, integer, nullable, ok } from '../../resp/reply.js'
-import { binary, bytes, type Command, command, key, options, rest } from '../../server/command.js'
+import type { Span } from '../../resp/span.js'
+import { type Command, command, key, options, rest, span } from '../../server/command.js'
 import type { Context } from '../../server/context.js'
 import { positiveTime, type TypedExpiry, typedExpiry } from './expiry-time.js'
 import { IN_MEMORY_NOTE, requireRedis } from './shared.js'
@@ -14,15 +16,24 @@ const get = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Returns the string value of a key.',
-  args: [key(binary('key'))],
+  args: [key(span('key'))],
   port: 'client',
   flags: ['redis', 'readonly', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
   reply: nullable(binaryReply),
   example: ['SET greeting hello', 'GET greeting', 'GET nosuch'],
-  run: (ctx, { key: name }) =>
-    requireRedis(ctx).shardOf(ctx.slot).getString(ctx.slot, name)?.item.value,
+  run: (ctx, { key: name }) => {
+    const shard = requireRedis(ctx).shardOf(ctx.slot)
+    const item = shard.findString(ctx.slot, name)
+    return item === 0 ? undefined : shard.borrow(item)
+  },
 })
+
+/** A string of its own. @throws RespError WRONGTYPE */
+function readString(shard: ShardData, slot: number, name: Span): Value | undefined {
+  const item = shard.findString(slot, name)
+  return item === 0 ? undefined : shard.valueOf(item)
+}
 
 const getset = command({
   name: 'GETSET',
@@ -30,7 +41,7 @@ const getset = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Sets the string value of a key, which never expires then. Returns the old one.',
-  args: [key(binary('key')), bytes('value')],
+  args: [key(span('key')), span('value')],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -41,8 +52,8 @@ const getset = command({
     const redis = requireRedis(ctx)
     redis.checkMemory()
     const shard = redis.shardOf(ctx.slot)
-    const old = shard.getString(ctx.slot, name)?.item.value
-    shard.setString(ctx.slot, name, keepValue(value), 0)
+    const old = readString(shard, ctx.slot, name)
+    shard.setString(ctx.slot, name, value, 0)
     return old
   },
 })
@@ -53,7 +64,7 @@ const getdel = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Deletes a key that holds a string. Returns the string.',
-  args: [key(binary('key'))],
+  args: [key(span('key'))],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'MOVED'],
@@ -61,7 +72,7 @@ const getdel = command({
   example: ['SET greeting hello', 'GETDEL greeting', 'GETDEL greeting'],
   run: (ctx, { key: name }) => {
     const shard = requireRedis(ctx).shardOf(ctx.slot)
-    const old = shard.getString(ctx.slot, name)?.item.value
+    const old = readString(shard, ctx.slot, name)
     if (old !== undefined) shard.delete(ctx.slot, name)
     return old
   },
@@ -86,7 +97,7 @@ const getex = command({
   complexity: 'O(1)',
   summary: 'Returns the string value of a key, and changes when it expires.',
   args: [
-    key(binary('key')),
+    key(span('key')),
     options('options', '[EX seconds|PX milliseconds|EXAT unix-s|PXAT unix-ms|PERSIST]'),
   ],
   port: 'client',
@@ -98,7 +109,7 @@ const getex = command({
   run: (ctx, { key: name, options: words }) => {
     const change = parseGetexOptions(words)
     const shard = requireRedis(ctx).shardOf(ctx.slot)
-    const value = shard.getString(ctx.slot, name)?.item.value
+    const value = readString(shard, ctx.slot, name)
     // ORDER: the time is looked at only when there is a string, as in Redis.
     if (value === undefined || change === undefined) return value
     const expiresAtMs = change === 'PERSIST' ? 0 : positiveTime(change, 'getex')
@@ -116,7 +127,7 @@ const mget = command({
   since: '0.1.0',
   complexity: 'O(N) in the number of keys',
   summary: 'Returns the string values of keys, null for each that holds no string.',
-  args: [rest(key(binary('key')))],
+  args: [rest(key(span('key')))],
   port: 'client',
   flags: ['redis', 'readonly', 'fast', 'sync'],
   errors: ['CROSSSLOT', 'MOVED'],
@@ -125,18 +136,18 @@ const mget = command({
   notes: [ONE_SLOT],
   run: (ctx, { key: names }) => {
     const shard = requireRedis(ctx).shardOf(ctx.slot)
-    return names.map((name): Value | undefined => {
-      const entry = shard.get(ctx.slot, name)
-      return entry?.kind === 'string' ? entry.item.value : undefined
+    return names.map(name => {
+      const item = shard.find(ctx.slot, name)
+      return item !== 0 && shard.typeOf(item) === 'string' ? shard.borrow(item) : undefined
     })
   },
 })
 
 /** Sets keys to values. */
-function setAll(ctx: Context, pairs: readonly Buffer[]): void {
+function setAll(ctx: Context, pairs: readonly Span[]): void {
   const shard = requireRedis(ctx).shardOf(ctx.slot)
   for (let i = 0; i < pairs.length; i += 2) {
-    shard.setString(ctx.slot, pairs[i]!.toString('latin1'), keepValue(pairs[i + 1]!), 0)
+    shard.setString(ctx.slot, pairs[i]!, pairs[i + 1]!, 0)
   }
 }
 
@@ -148,7 +159,7 @@ const mset = command({
   since: '0.1.0',
   complexity: 'O(N) in the number of keys',
   summary: 'Sets the string values of keys, whatever they held before.',
-  args: [rest(key(bytes('pairs')), PAIRS)],
+  args: [rest(key(span('pairs')), PAIRS)],
   port: 'client',
   flags: ['redis', 'write', 'sync'],
   errors: ['OOM', 'CROSSSLOT', 'MOVED'],
@@ -167,7 +178,7 @@ const msetnx = command({
   since: '0.1.0',
   complexity: 'O(N) in the number of keys',
   summary: 'Sets the string values of keys, or of none when one of them exists. Returns 1 or 0.',
-  args: [rest(key(bytes('pairs')), PAIRS)],
+  args: [rest(key(span('pairs')), PAIRS)],
   port: 'client',
   flags: ['redis', 'write', 'sync'],
   errors: ['OOM', 'CROSSSLOT', 'MOVED'],
@@ -179,7 +190,7 @@ const msetnx = command({
     redis.checkMemory()
     const shard = redis.shardOf(ctx.slot)
     for (let i = 0; i < pairs.length; i += 2) {
-      if (shard.get(ctx.slot, pairs[i]!.toString('latin1')) !== undefined) return 0
+      if (shard.find(ctx.slot, pairs[i]!) !== 0) return 0
     }
     setAll(ctx, pairs)
     return 1

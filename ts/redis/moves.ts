@@ -1,0 +1,116 @@
+/**
+ * Which items of a shard have to be written before or together with which, because keys were
+ * deleted, overwritten or renamed:
+ *
+ *   leaver    its record may still bear a key that is its own no more. INVARIANT: it is written
+ *             before, or together with, whatever has the key now, so that records of two lives of a
+ *             key are never on disk at once
+ *   together  it moved, or something else took its key: it is written together with all that the
+ *             key has now, so that no rename is on disk in part
+ *
+ * Most keys have one leaver and most leavers one key, so sets are made only for more.
+ */
+
+/** Renames that a batch follows from key to key. */
+const LEAVER_DEPTH = 1_000
+
+const NOBODY: readonly number[] = []
+
+/** Items that are about to be written. */
+export class Batch {
+  readonly items = new Set<number>()
+  /** Keys all of which has joined. */
+  readonly keys = new Set<string>()
+  /** Items that wait for others to join first. */
+  readonly path = new Set<number>()
+
+  bytes = 0
+
+  /** @param most       items at most
+   *  @param mostBytes  beyond these bytes nothing more joins */
+  constructor(
+    readonly most: number,
+    readonly mostBytes: number,
+  ) {}
+
+  get isFull(): boolean {
+    return this.items.size >= this.most || this.bytes > this.mostBytes
+  }
+
+  get isDeep(): boolean {
+    return this.path.size >= LEAVER_DEPTH
+  }
+
+  add(item: number, bytes: number): void {
+    this.items.add(item)
+    this.bytes += bytes
+  }
+}
+
+export class Moves {
+  readonly #leavers = new Map<string, number | Set<number>>()
+  readonly #keys = new Map<number, string | Set<string>>()
+  readonly #together = new Map<number, number>()
+
+  /** Is nobody waiting for anybody? */
+  get isEmpty(): boolean {
+    return this.#keys.size === 0 && this.#together.size === 0
+  }
+
+  /** The record of an item bears a key that will not be its own. */
+  leave(item: number, key: string): void {
+    put(this.#keys, item, key)
+    put(this.#leavers, key, item)
+  }
+
+  leaversOf(key: string): Iterable<number> {
+    const items = this.#leavers.get(key)
+    if (items === undefined) return NOBODY
+    return typeof items === 'number' ? [items] : items
+  }
+
+  /** The key that the item left last; undefined when it left none. */
+  keyLeft(item: number): string | undefined {
+    const keys = this.#keys.get(item)
+    return keys instanceof Set ? [...keys].at(-1) : keys
+  }
+
+  /** Has an item written with what its key, of this slot, has then. */
+  bind(item: number, slot: number): void {
+    this.#together.set(item, slot)
+  }
+
+  /** Slot of the key that the item is written with; undefined when it is written alone. */
+  slotOf(item: number): number | undefined {
+    return this.#together.get(item)
+  }
+
+  /** The item is written as it is now. */
+  settle(item: number): void {
+    this.#together.delete(item)
+    const keys = this.#keys.get(item)
+    if (keys === undefined) return
+    this.#keys.delete(item)
+    if (typeof keys === 'string') take(this.#leavers, keys, item)
+    else for (const key of keys) take(this.#leavers, key, item)
+  }
+}
+
+/** Adds a value behind the others. */
+function put<K, V extends string | number>(map: Map<K, V | Set<V>>, key: K, value: V): void {
+  const values = map.get(key)
+  if (values instanceof Set) {
+    values.delete(value)
+    values.add(value)
+  } else map.set(key, values === undefined || values === value ? value : new Set([values, value]))
+}
+
+function take<K, V extends string | number>(map: Map<K, V | Set<V>>, key: K, value: V): void {
+  const values = map.get(key)
+  if (!(values instanceof Set)) {
+    map.delete(key)
+    return
+  }
+  values.delete(value)
+  if (values.size === 0) map.delete(key)
+}
