@@ -35,7 +35,7 @@ export class TextShard {
     return this.data.setField(slot, Span.of(key), Span.of(field), Span.of(value))
   }
 
-  /** Names and values of the fields of a hash, none when it is absent. @throws RespError WRONGTYPE */
+  /** Names and values of the fields of a hash. @throws RespError WRONGTYPE */
   entries(key: string): [field: string, value: string][] {
     const fields = this.data.findHash(this.#slotOf(key), Span.of(key))?.fields ?? []
     return Array.from(fields, item => [this.data.nameOf(item).latin1(), this.valueOf(item)])

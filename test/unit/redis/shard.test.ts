@@ -30,7 +30,7 @@ function take(): number[] {
   return items
 }
 
-/** What the syncer does with a batch that succeeds. Records get their ids in the order of writes. */
+/** What the syncer does with a batch that succeeds: ids of records go by the order of writes. */
 function persistAll(): void {
   shard.written(take())
 }
