@@ -111,6 +111,36 @@ test('names of all lengths are told apart, also those that differ in one byte', 
   checkAll()
 })
 
+test('names that multiplying cannot tell apart are told apart, whatever the secret is', () => {
+  let compared = 0
+  const { hasName } = items
+  items.hasName = (item, name) => {
+    compared++
+    return hasName.call(items, item, name)
+  }
+  // Flips the highest bit of a word, and in the next one what a product and a shift make of it.
+  const PAIRS = 10
+  for (let i = 0; i < 2 ** PAIRS; i++) {
+    const name = Buffer.alloc(8 * PAIRS, 'a')
+    for (let pair = 0; pair < PAIRS; pair++) {
+      if (((i >> pair) & 1) === 0) continue
+      for (const [at, bit] of [
+        [3, 0x80],
+        [6, 0x01],
+        [7, 0x80],
+      ] as const) {
+        name[8 * pair + at]! ^= bit
+      }
+    }
+    add(name.toString('latin1'))
+  }
+  // And long ones that differ in the middle.
+  for (let i = 0; i < 1_000; i++) add('x'.repeat(5_000) + String(i).padStart(4) + 'x'.repeat(5_000))
+  compared = 0
+  checkAll()
+  assert.ok(compared < 2 * model.size, `${compared} names compared for ${model.size}`)
+})
+
 test('a name is found wherever its bytes lie', () => {
   fill(20)
   const bytes = Buffer.from('>>name:7<<')
