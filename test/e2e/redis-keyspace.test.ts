@@ -71,7 +71,8 @@ test('every key is found, in all ways', async () => {
   const everything = [...texts, ...hashes].sort()
   const { keys, pages } = await scanned(client)
   assert.equal(keys.sort(), everything)
-  assert.ok(pages >= 150)
+  // Ten keys each, and some more where a part of a shard has few.
+  assert.ok(pages > 60 && pages <= 151, `${pages} pages`)
   assert.equal((await scanned(client, 'COUNT', '100000')).keys.sort(), everything)
   assert.equal((await scanned(client, 'count', '77', 'type', 'HASH')).keys.sort(), hashes.sort())
   assert.equal((await scanned(client, 'TYPE', 'string')).keys.sort(), texts.sort())

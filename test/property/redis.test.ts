@@ -5,16 +5,21 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadShard } from '../../ts/redis/loader.js'
 import { ShardData } from '../../ts/redis/shard.js'
-import { slotOf } from '../../ts/redis/slots.js'
 import { Syncer } from '../../ts/redis/syncer.js'
 import { prefixRange, redisRecordsPrefix } from '../../ts/store/keyspace.js'
 import { property } from '../support/budget.js'
 import { type DataMember, openDataMember } from '../support/data-member.js'
+import { slotOfText, TextShard } from '../support/text-shard.js'
 
 const PREFIX = Buffer.from('syncer00')
-/** One slot for all keys, so that each may be renamed to each. */
-const slotOfKey = (): number => slotOf(Buffer.from('one'))
+/** All of one slot, so that each may be renamed to each. */
+const KEYS = [...['a', 'b', 'c'].map(name => `{${tagBeside('')}}${name}`), '']
 const log = pino({ level: 'silent' })
+
+/** A number that has the slot of a key. */
+function tagBeside(key: string): number {
+  for (let tag = 0; ; tag++) if (slotOfText(String(tag)) === slotOfText(key)) return tag
+}
 
 let member: DataMember
 
@@ -33,7 +38,8 @@ type Step =
   | { readonly do: 'sync' | 'flush' }
   | { readonly do: 'fail'; readonly at: 'append' | 'stage' }
 
-const keys = fc.constantFrom('a', 'b', 'c', '')
+const keys = fc.constantFrom(...KEYS)
+const fields = fc.constantFrom('a', 'b', 'c', '')
 const values = fc.oneof(
   {
     weight: 6,
@@ -59,13 +65,13 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('hset' as const),
       key: keys,
-      field: keys,
+      field: fields,
       value: values,
     }),
   },
   {
     weight: 4,
-    arbitrary: fc.record({ do: fc.constant('hdel' as const), key: keys, field: keys }),
+    arbitrary: fc.record({ do: fc.constant('hdel' as const), key: keys, field: fields }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('del' as const), key: keys }) },
   {
@@ -83,40 +89,40 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
 
 /** Does to the shard what a command does; a hash command on a string is refused. */
 function apply(shard: ShardData, step: Step): void {
+  const text = new TextShard(shard)
   if (step.do === 'set') {
-    const { key, value, isTimed } = step
-    shard.setString(slotOfKey(), key, value, isTimed ? EXPIRY_MS : 0)
+    text.set(step.key, step.value, step.isTimed ? EXPIRY_MS : 0)
   } else if (step.do === 'hset') {
-    const { key, field, value } = step
-    if (shard.get(slotOfKey(), key)?.kind === 'string') return
-    shard.setField(slotOfKey(), key, field, value)
+    if (text.typeOf(step.key) !== 'string') text.hset(step.key, step.field, step.value)
   } else if (step.do === 'hdel') {
-    const { key, field } = step
-    if (shard.get(slotOfKey(), key)?.kind === 'hash') shard.deleteField(slotOfKey(), key, field)
+    if (text.typeOf(step.key) === 'hash') text.hdel(step.key, step.field)
   } else if (step.do === 'del') {
-    shard.delete(slotOfKey(), step.key)
+    text.del(step.key)
   } else if (step.do === 'rename') {
-    shard.rename(slotOfKey(), step.key, step.to)
+    text.rename(step.key, step.to)
   } else if (step.do === 'expire') {
-    shard.expire(slotOfKey(), step.key, step.expiresAtMs)
+    text.expire(step.key, step.expiresAtMs)
   }
 }
 
 /** Everything in a shard, as plain data. */
 function contents(shard: ShardData): unknown[] {
-  const text = (value: string | Buffer) => Buffer.from(value as string, 'latin1').toString('latin1')
-  return ['a', 'b', 'c', ''].map(key => {
-    const entry = shard.get(slotOfKey(), key)
-    if (entry === undefined) return [key]
-    if (entry.kind === 'string') return [key, entry.expiresAtMs, text(entry.item.value)]
-    const fields = [...entry.fields].map(([field, { value }]) => [field, text(value)] as const)
-    return [key, entry.expiresAtMs, fields.sort(([a], [b]) => (a < b ? -1 : 1))]
+  const text = new TextShard(shard)
+  return KEYS.map(key => {
+    const type = text.typeOf(key)
+    if (type === undefined) return [key]
+    const value = type === 'string' ? text.get(key) : text.entries(key).sort(byField)
+    return [key, text.expiryOf(key), value]
   })
+}
+
+function byField([a]: [string, string], [b]: [string, string]): number {
+  return a < b ? -1 : 1
 }
 
 function syncerOf(shard: ShardData): Syncer {
   const { store, redisVolume: volume } = member
-  return new Syncer({ shard, volume, store, prefix: PREFIX, periodMs: 1_000, slotOfKey, log })
+  return new Syncer({ shard, volume, store, prefix: PREFIX, periodMs: 1_000, log })
 }
 
 function drain(shard: ShardData): Promise<void> {
@@ -145,7 +151,7 @@ async function drainInVain(shard: ShardData, stage: 'append' | 'stage'): Promise
 async function load(): Promise<ShardData> {
   const shard = new ShardData(0)
   const { store, redisVolume: volume } = member
-  await loadShard({ store, volume, shard, slotOfKey })
+  await loadShard({ store, volume, shard })
   return shard
 }
 
@@ -182,7 +188,7 @@ test('a restart finds the shard as it was, and an emptied one leaves nothing', a
       assert.equal(contents(loaded), found)
       assert.is(loaded.usedBytes, shard.usedBytes)
       assert.not(loaded.isDirty)
-      for (const key of ['a', 'b', 'c', '']) loaded.delete(slotOfKey(), key)
+      for (const key of KEYS) new TextShard(loaded).del(key)
       await drain(loaded)
       assert.is(await recordCount(), 0)
       assert.equal(await liveBytes(), { used: 0, entries: 0 })

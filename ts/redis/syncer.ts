@@ -405,8 +405,8 @@ export class Syncer {
   }
 }
 
-/** Cuts a record into bodies of at most `chunkBytes`. A large value is not copied: its bytes stay as
- *  they are while anybody has them. */
+/** Cuts a record into bodies of at most `chunkBytes`. A large value is not copied: its bytes stay
+ *  as they are while anybody has them. */
 function cutRecord(shard: ShardData, item: number, chunkBytes: number): Buffer[] {
   const value = shard.borrow(item)
   const prefixBytes = shard.recordBytes(item) - value.length

@@ -2,7 +2,6 @@
 import { pino } from 'pino'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { keepValue } from '../../../ts/redis/record.js'
 import { type KeyedFrame, Redis } from '../../../ts/redis/redis.js'
 import { shardOfSlot, slotOf } from '../../../ts/redis/slots.js'
 import { Watch } from '../../../ts/redis/watched-keys.js'
@@ -11,6 +10,7 @@ import type { ShardKind } from '../../../ts/volume/shard-routes.js'
 import type { Volume } from '../../../ts/volume/volume.js'
 import type { Volumes } from '../../../ts/volume/volumes.js'
 import { type DataMember, errorOf, openDataMember } from '../../support/data-member.js'
+import { slotOfText, TextShard } from '../../support/text-shard.js'
 import { until } from '../../support/wait.js'
 
 const STRANGER = 'f'.repeat(40)
@@ -45,13 +45,24 @@ const admit = (frame: KeyedFrame, keys = first, isWrite = true) => {
 }
 
 function set(key: string, value: string, expiresAtMs = 0): void {
-  const slot = slotOf(Buffer.from(key))
-  member.redis.shardOf(slot).setString(slot, key, keepValue(Buffer.from(value)), expiresAtMs)
+  shardOf(key).set(key, value, expiresAtMs)
 }
 
-function get(key: string): unknown {
-  const slot = slotOf(Buffer.from(key))
-  return member.redis.shardOf(slot).getString(slot, key)?.item.value
+function get(key: string): string | undefined {
+  return shardOf(key).get(key)
+}
+
+function shardOf(key: string): TextShard {
+  return new TextShard(member.redis.shardOf(slotOfText(key)))
+}
+
+/** All keys of the member, expired ones included. */
+function allKeys(): string[] {
+  const keys: string[] = []
+  member.redis.visitKeys((shard, key) => {
+    keys.push(shard.nameOf(key).latin1())
+  })
+  return keys
 }
 
 function inShard(id: number, key: string): boolean {
@@ -181,8 +192,7 @@ test('writes are refused once the memory bound is reached', async () => {
   set('big', 'x'.repeat(1_100_000))
   const oom = "OOM command not allowed when used memory > 'maxmemory'."
   assert.is(await errorOf(() => member.redis.checkMemory()), oom)
-  const slot = slotOf(Buffer.from('big'))
-  member.redis.shardOf(slot).delete(slot, 'big')
+  shardOf('big').del('big')
   assert.is(await errorOf(() => member.redis.checkMemory()), 'no error')
 })
 
@@ -192,7 +202,9 @@ test('counts, lists and draws the keys of all shards', () => {
   for (const key of keys) set(key, '1')
   for (let i = 0; i < 10; i++) set(`gone:${i}`, '1', Date.now() - 1)
   assert.equal(
-    [...member.redis.allKeys()].filter(key => member.redis.find(key)).sort(),
+    allKeys()
+      .filter(key => get(key) !== undefined)
+      .sort(),
     keys.sort(),
   )
   for (let i = 0; i < 10; i++) set(`gone:${i}`, '1', Date.now() - 1)
@@ -224,9 +236,9 @@ test('what looks at all shards is refused while one of them is not usable', asyn
   await cluster.administration.setShardStatus('REDIS', 1, 'INOPERABLE')
   const inoperable = 'ERR shard id: 1 is in INOPERABLE status'
   assert.is(await errorOf(() => redis.countKeys()), inoperable)
-  assert.is(await errorOf(() => redis.walk(0, 10)), inoperable)
+  assert.is(await errorOf(() => redis.walk({ cursor: 0, count: 10 }, () => {})), inoperable)
   assert.is(await errorOf(() => redis.randomKey()), inoperable)
-  assert.is(await errorOf(() => [...redis.allKeys()]), inoperable)
+  assert.is(await errorOf(() => allKeys()), inoperable)
   assert.is(get('foo'), '1')
   // A shard of another member is not looked at, and not flushed.
   await assign(1, STRANGER)

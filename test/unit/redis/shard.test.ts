@@ -1,37 +1,38 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Batch, type Item, ShardData } from '../../../ts/redis/shard.js'
-import { slotOf } from '../../../ts/redis/slots.js'
+import { Batch } from '../../../ts/redis/moves.js'
+import { ShardData } from '../../../ts/redis/shard.js'
+import { Span } from '../../../ts/resp/span.js'
 import { errorOf } from '../../support/data-member.js'
+import { slotOfText, TextShard } from '../../support/text-shard.js'
 
 const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
-const slot = (key: string): number => slotOf(Buffer.from(key, 'latin1'))
 
 let shard: ShardData
+let text: TextShard
 
 test.before.each(() => {
   shard = new ShardData(0)
+  text = new TextShard(shard)
 })
 
-const set = (key: string, value: string, expiresAtMs = 0) => {
-  shard.setString(slot(key), key, value, expiresAtMs)
-}
-const get = (key: string) => shard.getString(slot(key), key)?.item.value
-const hset = (key: string, field: string, value: string) => {
-  return shard.setField(slot(key), key, field, value)
-}
-const fields = (key: string) => {
-  return [...(shard.getHash(slot(key), key)?.fields ?? [])].map(([field, { value }]) => {
-    return `${field}=${value}`
-  })
-}
-const del = (key: string) => shard.delete(slot(key), key)
-const dirty = () => [...shard.dirty].map(({ key, field, isLive }) => [key, field, isLive])
+const set = (key: string, value: string, expiresAtMs = 0) => text.set(key, value, expiresAtMs)
+const get = (key: string) => text.get(key)
+const hset = (key: string, field: string, value: string) => text.hset(key, field, value)
+const fields = (key: string) => text.fields(key)
+const del = (key: string) => text.del(key)
+const dirty = () => text.dirty()
 
-/** What the syncer does to the items of a batch that succeeds. */
+/** What the syncer does with a batch until it has committed. @returns its items */
+function take(): number[] {
+  const items = [...shard.dirty]
+  shard.take(items)
+  return items
+}
+
+/** What the syncer does with a batch that succeeds: ids of records go by the order of writes. */
 function persistAll(): void {
-  for (const item of shard.dirty) if (item.recordId === 0) item.recordId = ++shard.lastRecordId
-  shard.dirty.clear()
+  shard.written(take())
 }
 
 test('a string is what was set last', () => {
@@ -64,7 +65,7 @@ test('a string may be set over a hash', () => {
   hset('k', 'a', '1')
   set('k', '2')
   assert.is(get('k'), '2')
-  assert.equal(dirty(), [['k', undefined, true]])
+  assert.equal(dirty(), ['k'])
 })
 
 test('deleting says whether the key was there', () => {
@@ -81,32 +82,16 @@ test('a hash goes with its last field, and so does its expiry', async () => {
   hset('h', 'b', '1')
   set('k', '1')
   persistAll()
-  const drop = (key: string, field: string) => shard.deleteField(slot(key), key, field)
+  const drop = (key: string, field: string) => text.hdel(key, field)
   assert.ok(drop('h', 'a'))
   assert.not(drop('h', 'a'))
   assert.not(drop('none', 'a'))
   assert.is(await errorOf(() => drop('k', 'a')), WRONG_TYPE)
   assert.equal(fields('h'), ['b=1'])
   assert.ok(drop('h', 'b'))
-  assert.is(shard.get(slot('h'), 'h'), undefined)
+  assert.is(text.typeOf('h'), undefined)
   assert.is(shard.size, 1)
-  assert.equal(dirty(), [
-    ['h', 'a', false],
-    ['h', 'b', false],
-  ])
-})
-
-test('a key keeps its place when it is set again, changes its type or is renamed onto', () => {
-  const keys = ['{t}a', '{t}b', '{t}c', '{t}d']
-  for (const key of keys) set(key, '1')
-  set('{t}b', '2')
-  shard.delete(slot('{t}d'), '{t}d')
-  hset('{t}d', 'f', '1')
-  set('{t}a', '3')
-  shard.rename(slot('{t}d'), '{t}d', '{t}b')
-  set('{t}b', 'a string again')
-  const part = shard.parts.find(({ size }) => size > 0)!
-  assert.equal([...part.keys()], ['{t}a', '{t}b', '{t}c'])
+  assert.equal(dirty(), ['h gone #1', 'h gone #2'])
 })
 
 test('clearing forgets everything, and what comes afterwards has other record ids', () => {
@@ -119,7 +104,7 @@ test('clearing forgets everything, and what comes afterwards has other record id
   assert.not(shard.isDirty)
   assert.is(get('k'), undefined)
   set('k', '3')
-  assert.equal(dirty(), [['k', undefined, true]])
+  assert.equal(dirty(), ['k'])
   persistAll()
   assert.is(shard.lastRecordId, 3)
 })
@@ -139,13 +124,13 @@ test('setting a string without an expiry drops the old one', () => {
   set('k', '1', Date.now() + 60_000)
   set('k', '2')
   assert.is(shard.expiringSize, 0)
-  assert.is(shard.getString(slot('k'), 'k')?.expiresAtMs, 0)
+  assert.is(text.expiryOf('k'), 0)
 })
 
-test('an expired hash is replaced by a string of the same key', async () => {
+test('an expired hash is replaced by one of the same key', () => {
   hset('k', 'a', '1')
   persistAll()
-  shard.getHash(slot('k'), 'k')!.expiresAtMs = Date.now() - 1
+  assert.ok(text.expire('k', Date.now() - 1))
   assert.ok(hset('k', 'b', '2'))
   assert.equal(fields('k'), ['b=2'])
 })
@@ -154,7 +139,7 @@ test('sweeping removes expired keys that nobody asks for', () => {
   for (let i = 0; i < 100; i++) set(`old${i}`, '1', Date.now() - 1)
   for (let i = 0; i < 10; i++) set(`new${i}`, '1', Date.now() + 60_000)
   let expired = 0
-  for (let i = 0; i < 20; i++) expired += shard.sweep(20, slot)
+  for (let i = 0; i < 20; i++) expired += shard.sweep(20)
   assert.is(expired, 100)
   assert.is(shard.size, 10)
   assert.is(shard.expiringSize, 10)
@@ -164,10 +149,7 @@ test('repeated writes of one key are one dirty item', () => {
   for (let i = 0; i < 5; i++) set('k', String(i))
   hset('h', 'a', '1')
   hset('h', 'a', '2')
-  assert.equal(dirty(), [
-    ['k', undefined, true],
-    ['h', 'a', true],
-  ])
+  assert.equal(dirty(), ['k', 'h.a'])
 })
 
 test('a key that was never persisted leaves nothing dirty when it goes', () => {
@@ -184,56 +166,48 @@ test('a persisted key that goes is dirty until its record is cleared', () => {
   assert.not(shard.isDirty)
   del('k')
   del('h')
-  assert.equal(dirty(), [
-    ['k', undefined, false],
-    ['h', 'a', false],
-    ['h', 'b', false],
-  ])
+  assert.equal(dirty(), ['k gone #1', 'h gone #2', 'h gone #3'])
 })
 
 test('a key made again is a new item behind the end of the old one', () => {
   set('k', '1')
   persistAll()
-  const old = shard.getString(slot('k'), 'k')!.item
+  const old = shard.find(slotOfText('k'), Span.of('k'))
   del('k')
   set('k', '2')
-  const [first, second] = [...shard.dirty] as [Item, Item]
+  const [first, second] = [...shard.dirty] as [number, number]
   assert.is(first, old)
-  assert.is(second.recordId, 0)
-  assert.is(second.value, '2')
+  assert.equal(dirty(), ['k gone #1', 'k'])
+  assert.is(shard.recordIdOf(second), 0)
+  assert.is(text.valueOf(second), '2')
 })
 
 test('a batch that is put back comes before what became dirty meanwhile', () => {
   set('a', '1')
   set('b', '1')
-  const batch = [...shard.dirty]
-  shard.dirty.clear()
+  const batch = take()
   set('c', '1')
   set('b', '2')
   shard.putBack(batch)
-  assert.equal(
-    [...shard.dirty].map(({ key }) => key),
-    ['a', 'c', 'b'],
-    'what changed again is as new as its last change',
-  )
+  assert.equal(dirty(), ['a', 'c', 'b'], 'what changed again is as new as its last change')
 })
 
 test('a renamed key has what it had, its expiry too, and the old one is gone', () => {
   const later = Date.now() + 60_000
   set('{1}a', '1', later)
   set('{1}b', 'lost', later)
-  assert.ok(shard.rename(slot('{1}'), '{1}a', '{1}b'))
+  assert.ok(text.rename('{1}a', '{1}b'))
   assert.is(get('{1}a'), undefined)
   assert.is(get('{1}b'), '1')
-  assert.is(shard.getString(slot('{1}'), '{1}b')?.expiresAtMs, later)
+  assert.is(text.expiryOf('{1}b'), later)
   assert.is(shard.expiringSize, 1)
   hset('{1}h', 'f', '1')
-  assert.ok(shard.rename(slot('{1}'), '{1}h', '{1}b'))
+  assert.ok(text.rename('{1}h', '{1}b'))
   assert.equal(fields('{1}b'), ['f=1'])
   assert.is(shard.expiringSize, 0)
   assert.is(shard.size, 1)
-  assert.ok(shard.rename(slot('{1}'), '{1}b', '{1}b'))
-  assert.not(shard.rename(slot('{1}'), '{1}a', '{1}b'))
+  assert.ok(text.rename('{1}b', '{1}b'))
+  assert.not(text.rename('{1}a', '{1}b'))
   assert.equal(fields('{1}b'), ['f=1'])
   del('{1}b')
   assert.is(shard.usedBytes, 0)
@@ -245,62 +219,49 @@ test('a rename clears what it overwrites directly before the records that move t
   hset('{1}from', 'b', '1')
   persistAll()
   hset('{1}from', 'a', '2')
-  shard.rename(slot('{1}'), '{1}from', '{1}to')
-  assert.equal(dirty(), [
-    ['{1}to', undefined, false],
-    ['{1}to', 'a', true],
-    ['{1}to', 'b', true],
-  ])
+  text.rename('{1}from', '{1}to')
+  assert.equal(dirty(), ['{1}to gone #1', '{1}to.a', '{1}to.b'])
 })
 
 test('a rename while a batch fails stays behind what it overwrites', () => {
   set('{1}to', 'old')
   persistAll()
   set('{1}from', 'new')
-  const batch = [...shard.dirty]
-  persistAll()
-  shard.rename(slot('{1}'), '{1}from', '{1}to')
+  const batch = take()
+  text.rename('{1}from', '{1}to')
   shard.putBack(batch)
-  assert.equal(dirty(), [
-    ['{1}to', undefined, false],
-    ['{1}to', undefined, true],
-  ])
+  assert.equal(dirty(), ['{1}to gone #1', '{1}to'])
 })
 
 /** The batch that a dirty item is written in, as far as it must be. */
-function batchOf(item: Item | undefined, most = 10): [key: string, field: string | undefined][] {
+function batchOf(item: number | undefined, most = 10): string[] {
   const batch = new Batch(most, 1_000)
   shard.joinBatch(item!, batch)
-  return [...batch.items].map(({ key, field }) => [key, field])
+  return Array.from(batch.items, one => text.nameOf(one))
 }
 
 test('what leaves a key is written before what has the key next, however often it moves', () => {
   set('{1}a', '1')
   persistAll()
-  shard.rename(slot('{1}'), '{1}a', '{1}b')
+  text.rename('{1}a', '{1}b')
   set('{1}a', '2')
-  shard.rename(slot('{1}'), '{1}b', '{1}c')
+  text.rename('{1}b', '{1}c')
   const [next, moved] = [...shard.dirty]
-  assert.equal(batchOf(next), [
-    ['{1}c', undefined],
-    ['{1}a', undefined],
-  ])
-  assert.equal(batchOf(moved), [['{1}c', undefined]])
-  assert.equal(batchOf(next, 1), [['{1}c', undefined]])
-  const batch = [...shard.dirty]
+  assert.equal(batchOf(next), ['{1}c', '{1}a'])
+  assert.equal(batchOf(moved), ['{1}c'])
+  assert.equal(batchOf(next, 1), ['{1}c'])
   persistAll()
-  shard.written(batch)
   set('{1}a', '3')
-  assert.equal(batchOf([...shard.dirty][0]), [['{1}a', undefined]])
+  assert.equal(batchOf([...shard.dirty][0]), ['{1}a'])
 })
 
 test('two keys that change places are written together', () => {
   set('{1}a', '1')
   set('{1}b', '2')
   persistAll()
-  shard.rename(slot('{1}'), '{1}a', '{1}t')
-  shard.rename(slot('{1}'), '{1}b', '{1}a')
-  shard.rename(slot('{1}'), '{1}t', '{1}b')
+  text.rename('{1}a', '{1}t')
+  text.rename('{1}b', '{1}a')
+  text.rename('{1}t', '{1}b')
   for (const item of shard.dirty) assert.is(batchOf(item).length, 2)
 })
 
@@ -309,10 +270,9 @@ test('a rename is written as a whole, also fields that were never written', () =
   hset('{1}to', 'old', '1')
   persistAll()
   hset('{1}h', 'b', '1')
-  shard.rename(slot('{1}'), '{1}h', '{1}to')
+  text.rename('{1}h', '{1}to')
   for (const item of shard.dirty) {
-    const fieldsOf = batchOf(item).map(([key, field]) => `${key} ${field}`)
-    assert.equal(fieldsOf.sort(), ['{1}to a', '{1}to b', '{1}to old'])
+    assert.equal(batchOf(item).sort(), ['{1}to gone #2', '{1}to.a', '{1}to.b'])
   }
 })
 
@@ -322,72 +282,82 @@ test('a changed expiry makes every record of the key dirty, an equal one none', 
   hset('h', 'a', '1')
   hset('h', 'b', '1')
   persistAll()
-  assert.ok(shard.expire(slot('h'), 'h', later))
-  assert.equal(dirty(), [
-    ['h', 'a', true],
-    ['h', 'b', true],
-  ])
+  assert.ok(text.expire('h', later))
+  assert.equal(dirty(), ['h.a', 'h.b'])
   persistAll()
-  assert.ok(shard.expire(slot('h'), 'h', later))
+  assert.ok(text.expire('h', later))
   assert.not(shard.isDirty)
-  assert.ok(shard.expire(slot('k'), 'k', later))
+  assert.ok(text.expire('k', later))
   assert.is(shard.expiringSize, 2)
-  assert.ok(shard.expire(slot('h'), 'h', 0))
+  assert.ok(text.expire('h', 0))
   assert.is(shard.expiringSize, 1)
-  assert.not(shard.expire(slot('x'), 'x', later))
+  assert.not(text.expire('x', later))
 })
 
 test('the records of a key that expired are cleared', () => {
   hset('h', 'a', '1')
   hset('h', 'b', '1')
   persistAll()
-  shard.expire(slot('h'), 'h', Date.now() - 1)
+  text.expire('h', Date.now() - 1)
   persistAll()
   assert.equal(fields('h'), [])
-  assert.equal(dirty(), [
-    ['h', 'a', false],
-    ['h', 'b', false],
-  ])
+  assert.equal(dirty(), ['h gone #1', 'h gone #2'])
 })
+
+interface Stored {
+  readonly key: string
+  readonly field: string | undefined
+  readonly value: string
+  readonly recordId: number
+  readonly expiresAtMs: number
+}
+
+function restore({ key, field, value, ...rest }: Stored): void {
+  const spans = {
+    key: Span.of(key),
+    field: field === undefined ? undefined : Span.of(field),
+    value: Span.of(value),
+  }
+  shard.restore(slotOfText(key), { ...spans, ...rest })
+}
 
 test('a hash whose records disagree on its expiry has the latest, and writes it again', () => {
   const [soon, later] = [Date.now() + 60_000, Date.now() + 90_000]
   const put = (recordId: number, field: string, expiresAtMs: number): void => {
-    shard.restore(slot('h'), { key: 'h', field, value: '', recordId, isLive: true }, expiresAtMs)
+    restore({ key: 'h', field, value: '', recordId, expiresAtMs })
   }
-  const expiry = () => shard.getHash(slot('h'), 'h')?.expiresAtMs
+  const expiry = () => text.expiryOf('h')
   put(1, 'a', soon)
   put(2, 'b', soon)
   assert.not(shard.isDirty)
   put(3, 'c', later)
   assert.is(expiry(), later)
   assert.is(shard.dirty.size, 3)
-  shard.dirty.clear()
+  persistAll()
   put(4, 'd', soon)
-  assert.equal(dirty(), [['h', 'd', true]])
+  assert.equal(dirty(), ['h.d'])
   put(5, 'e', 0)
   assert.is(expiry(), 0)
   assert.is(shard.expiringSize, 0)
-  shard.dirty.clear()
+  persistAll()
   put(6, 'f', later)
   assert.is(expiry(), 0)
-  assert.equal(dirty(), [['h', 'f', true]])
+  assert.equal(dirty(), ['h.f'])
 })
 
 test('of two records for one key the later counts, and the earlier is cleared', () => {
-  const item = (recordId: number, value: string, field?: string): Item => {
-    return { key: 'k', field, value, recordId, isLive: true }
+  const put = (recordId: number, value: string, field?: string) => {
+    restore({ key: 'k', field, value, recordId, expiresAtMs: 0 })
   }
-  shard.restore(slot('k'), item(1, 'one'), 0)
-  shard.restore(slot('k'), item(2, 'two'), 0)
+  put(1, 'one')
+  put(2, 'two')
   assert.is(get('k'), 'two')
-  shard.restore(slot('k'), item(3, '1', 'a'), 0)
-  shard.restore(slot('k'), item(4, '2', 'a'), 0)
+  put(3, '1', 'a')
+  put(4, '2', 'a')
   assert.equal(fields('k'), ['a=2'])
-  shard.restore(slot('k'), item(5, 'five'), 0)
+  put(5, 'five')
   assert.is(get('k'), 'five')
-  const cleared = [...shard.dirty].filter(({ isLive }) => !isLive).map(({ recordId }) => recordId)
-  assert.equal(cleared, [1, 2, 3, 4])
+  assert.equal(dirty(), ['k gone #1', 'k gone #2', 'k gone #3', 'k gone #4'])
   assert.is(shard.lastRecordId, 5)
 })
 

@@ -4,9 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { err } from '../../../ts/error.js'
 import { loadShard } from '../../../ts/redis/loader.js'
-import { keepValue } from '../../../ts/redis/record.js'
 import { ShardData } from '../../../ts/redis/shard.js'
-import { slotOf } from '../../../ts/redis/slots.js'
 import { Syncer } from '../../../ts/redis/syncer.js'
 import type { KeyRange } from '../../../ts/store/keyspace.js'
 import {
@@ -17,10 +15,10 @@ import {
   redisRecordsPrefix,
 } from '../../../ts/store/keyspace.js'
 import { type DataMember, errorOf, openDataMember } from '../../support/data-member.js'
+import { TextShard } from '../../support/text-shard.js'
 import { until } from '../../support/wait.js'
 
 const PREFIX = Buffer.from('syncer00')
-const slotOfKey = (key: string): number => slotOf(Buffer.from(key, 'latin1'))
 
 let member: DataMember
 let shard: ShardData
@@ -40,7 +38,7 @@ test.after.each(async () => {
 function makeSyncer(): Syncer {
   const { store, redisVolume: volume } = member
   const log = pino({ level: 'silent' })
-  return new Syncer({ shard, volume, store, prefix: PREFIX, periodMs: 5, slotOfKey, log })
+  return new Syncer({ shard, volume, store, prefix: PREFIX, periodMs: 5, log })
 }
 
 /** Writes everything that is dirty; another syncer goes on afterwards. */
@@ -52,21 +50,19 @@ async function sync(): Promise<void> {
 async function load(): Promise<ShardData> {
   const loaded = new ShardData(0)
   const { store, redisVolume: volume } = member
-  await loadShard({ store, volume, shard: loaded, slotOfKey })
+  await loadShard({ store, volume, shard: loaded })
   return loaded
 }
 
 const set = (key: string, value: string | Buffer, expiresAtMs = 0) => {
-  shard.setString(slotOfKey(key), key, keepValue(Buffer.from(value)), expiresAtMs)
+  new TextShard(shard).set(key, value, expiresAtMs)
 }
 const hset = (key: string, field: string, value: string) => {
-  shard.setField(slotOfKey(key), key, field, value)
+  new TextShard(shard).hset(key, field, value)
 }
-const del = (key: string) => shard.delete(slotOfKey(key), key)
-const stringIn = (data: ShardData, key: string) => {
-  const value = data.getString(slotOfKey(key), key)?.item.value
-  return value === undefined ? undefined : Buffer.from(value as string, 'latin1').toString('latin1')
-}
+const del = (key: string) => new TextShard(shard).del(key)
+const stringIn = (data: ShardData, key: string) => new TextShard(data).get(key)
+const entriesIn = (data: ShardData, key: string) => new TextShard(data).entries(key)
 
 async function count({ begin, end }: KeyRange): Promise<number> {
   return (await member.store.transact(tx => tx.getRangeAll(begin, end))).count
@@ -93,33 +89,28 @@ test('a load gives back strings and hashes with their expiries', async () => {
   set('', '')
   await sync()
   const loaded = await load()
-  assert.ok(loaded.isLoaded)
   assert.not(loaded.isDirty)
   assert.is(loaded.size, 4)
   assert.is(stringIn(loaded, 's'), 'value')
   assert.is(stringIn(loaded, ''), '')
-  assert.is(loaded.getString(slotOfKey('t'), 't')?.expiresAtMs, expiresAtMs)
+  assert.is(new TextShard(loaded).expiryOf('t'), expiresAtMs)
   assert.is(loaded.expiringSize, 1)
-  const hash = loaded.getHash(slotOfKey('h'), 'h')!
-  assert.equal(
-    [...hash.fields].map(([field, { value }]) => [field, value]),
-    [
-      ['a', '1'],
-      ['', 'empty field'],
-    ],
-  )
+  assert.equal(entriesIn(loaded, 'h'), [
+    ['a', '1'],
+    ['', 'empty field'],
+  ])
   assert.is(loaded.usedBytes, shard.usedBytes)
   assert.is(loaded.lastRecordId, shard.lastRecordId)
 })
 
 test('keys, fields and values are bytes', async () => {
   const all = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)).toString('latin1')
-  shard.setString(slotOfKey(all), all, all, 0)
-  shard.setField(slotOfKey('h'), 'h', all, all)
+  set(all, all)
+  hset('h', all, all)
   await sync()
   const loaded = await load()
   assert.is(stringIn(loaded, all), all)
-  assert.is(loaded.getHash(slotOfKey('h'), 'h')!.fields.get(all)?.value, all)
+  assert.equal(entriesIn(loaded, 'h'), [[all, all]])
 })
 
 test('a value written again uses its record again, and its old bytes are garbage', async () => {
@@ -158,7 +149,7 @@ test('a key that is deleted and made again keeps only its new record', async () 
   assert.is(await records(), 2)
   const loaded = await load()
   assert.is(stringIn(loaded, 'k'), 'new')
-  assert.equal([...loaded.getHash(slotOfKey('h'), 'h')!.fields.keys()], ['b'])
+  assert.equal(entriesIn(loaded, 'h'), [['b', 'new']])
 })
 
 test('a key that changes its type keeps only the records of the new one', async () => {
@@ -212,11 +203,11 @@ test('long values are cut into chunks and put together again', async () => {
   await sync()
   const loaded = await load()
   for (const [i, value] of values.entries()) {
-    const stored = loaded.getString(slotOfKey(String(i)), String(i))!
-    assert.ok(Buffer.from(stored.item.value as string, 'latin1').equals(value), String(i))
-    assert.ok(stored.expiresAtMs > Date.now())
+    const stored = stringIn(loaded, String(i)) ?? ''
+    assert.ok(Buffer.from(stored, 'latin1').equals(value), String(i))
+    assert.ok(new TextShard(loaded).expiryOf(String(i))! > Date.now())
   }
-  assert.is(loaded.getHash(slotOfKey('h'), 'h')!.fields.get('f')!.value.length, 600_000)
+  assert.ok(entriesIn(loaded, 'h').some(([f, value]) => f === 'f' && value === 'x'.repeat(600_000)))
 })
 
 test('a long key or field does not keep the others from being written', async () => {
@@ -228,7 +219,7 @@ test('a long key or field does not keep the others from being written', async ()
   const loaded = await load()
   assert.is(stringIn(loaded, long), 'value')
   assert.is(stringIn(loaded, 'short'), '1')
-  assert.ok(loaded.getHash(slotOfKey('h'), 'h')!.fields.has(long))
+  assert.equal(entriesIn(loaded, 'h'), [[long, 'value']])
 })
 
 test('the chunks of a long value go when it is replaced or deleted', async () => {

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { HeldBytes } from '../../../ts/redis/held-bytes.js'
 import { ShardData } from '../../../ts/redis/shard.js'
 import { Watch, WatchedKeys } from '../../../ts/redis/watched-keys.js'
+import { TextShard } from '../../support/text-shard.js'
 
 const SLOT = 7
 
@@ -44,11 +45,12 @@ test('a key counts once, and is let go of', () => {
 
 test('a key that is gone has changed, one that was never there has not', () => {
   const { shard, watchOf, isChanged } = make()
-  shard.setString(SLOT, 'here', 'v', 0)
-  shard.setString(SLOT, 'expired', 'v', 1)
+  const text = new TextShard(shard, () => SLOT)
+  text.set('here', 'v')
+  text.set('expired', 'v', 1)
   const [here, absent, expired] = [watchOf('here'), watchOf('absent'), watchOf('expired')]
   assert.equal([here, absent, expired].map(isChanged), [false, false, false])
-  shard.delete(SLOT, 'here')
+  text.del('here')
   assert.equal([here, absent, expired].map(isChanged), [true, false, false])
 })
 
