@@ -138,6 +138,13 @@ EXPORT int accept4(int listener, sockaddr* address, socklen_t* length, int flags
   return fd;
 }
 
+// A descriptor that was an accepted connection before is none any more.
+EXPORT int connect(int fd, const sockaddr* address, socklen_t length) {
+  static const auto real = Real(&connect, "connect");
+  if (state != nullptr && fd >= 0 && fd < kDescriptorsMax) state->progress[fd].accepted = false;
+  return real(fd, address, length);
+}
+
 EXPORT ssize_t recv(int fd, void* room, size_t size, int flags) {
   static const auto real = Real(&recv, "recv");
   return Moved(fd, kReads, size, [&](size_t some) { return real(fd, room, some, flags); });
