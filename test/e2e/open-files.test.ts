@@ -177,6 +177,7 @@ async function goesOnWithoutDescriptor(server: TestServer, transport: string): P
   if (waiting !== undefined) assert.is(await waiting.answer, '+PONG\r\n')
   clients.push(...(await served(clientPort, 20)))
   await goOn(clients)
+  assert.is(await clients[0]!.call('ZSET', 'key', 'the store is well'), 'OK')
   for (const client of clients) client.close()
 }
 
