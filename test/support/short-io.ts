@@ -41,8 +41,9 @@ export class ShortIo {
     }
     const directory = mkdtempSync(join(tmpdir(), 'kronotop-short-io-'))
     const shortIo = new ShortIo(directory)
-    const args = [...FLAGS, '-o', shortIo.#library, fileURLToPath(SOURCE), '-ldl']
-    const { error, status, stderr } = spawnSync(process.env.CXX ?? 'c++', args)
+    const [compiler = '', ...first] = (process.env.CXX || 'c++').split(' ')
+    const args = [...first, ...FLAGS, '-o', shortIo.#library, fileURLToPath(SOURCE), '-ldl']
+    const { error, status, stderr } = spawnSync(compiler, args)
     if (error === undefined && status === 0) return shortIo
     shortIo.dispose()
     if (error === undefined) throw new Error(`the library does not compile:\n${stderr}`)
