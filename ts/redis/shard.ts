@@ -101,6 +101,12 @@ export class ShardData {
     return 0
   }
 
+  /** As `find`, but one that has expired is left to others: what was borrowed stays as it is. */
+  peek(slot: number, key: Span): number {
+    const item = this.#partOf(slot).find(key)
+    return item !== 0 && this.isUnexpired(item) ? item : 0
+  }
+
   /** As `find`, of a string. @throws RespError WRONGTYPE */
   findString(slot: number, key: Span): number {
     const item = this.find(slot, key)
