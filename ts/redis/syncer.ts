@@ -154,8 +154,10 @@ export class Syncer {
 
   async #drain(): Promise<void> {
     const { shard, log } = this.#parts
+    const wipesAsked = this.#wipesAsked
     let before = performance.eventLoopUtilization()
-    while (this.#isBehind && !this.#stopped) {
+    // A wipe that is asked for meanwhile waits for the end of this, and always a batch may be due.
+    while (this.#isBehind && !this.#stopped && this.#wipesAsked === wipesAsked) {
       try {
         await this.#catchUp()
       } catch (cause) {
