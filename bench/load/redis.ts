@@ -42,6 +42,7 @@ const SETTINGS = ['redis.volume_syncer.period=1000', 'redis.volume.segment_size=
 const COMMANDS = {
   SET: ['SET', 'key:__rand_int__', 'xxx'],
   GET: ['GET', 'key:__rand_int__'],
+  INCR: ['INCR', 'counter:__rand_int__'],
   HSET: ['HSET', 'myhash', 'element:__rand_int__', 'xxx'],
 } as const
 type Name = keyof typeof COMMANDS

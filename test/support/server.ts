@@ -7,15 +7,21 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { cleanCluster, rootIn, storeSettings } from './cluster.js'
 import type { Faults } from './faults.js'
+import { repositoryRoot } from './repository.js'
 import { RespClient } from './resp-client.js'
 
 const START_LIMIT_MS = 20_000
 const STOP_LIMIT_MS = 20_000
 const READY = 'Ready to accept connections\n'
 const MAIN = fileURLToPath(new URL('./server-main.js', import.meta.url))
+
+/** What the launcher starts a server with. */
+const { processOptions } = (await import(
+  pathToFileURL(join(repositoryRoot, 'ts/tools/launch/process.mjs')).href
+)) as { processOptions(env: NodeJS.ProcessEnv): { execArgv: string[]; env: NodeJS.ProcessEnv } }
 
 /** Small files and a quick syncer; a test's own settings come behind and win. */
 const DEFAULTS = [
@@ -99,9 +105,9 @@ export class TestServer {
   async start(): Promise<void> {
     const sets = [`data_dir=${this.directory}`, ...DEFAULTS, ...this.#store, ...this.#sets]
     const argv = sets.flatMap(set => ['--set', set])
-    const env = { ...process.env }
+    const { execArgv, env } = processOptions(process.env)
     if (this.faults !== undefined) env.KRONOTOP_TEST_FAULTS = JSON.stringify(this.faults)
-    const child = spawn(process.execPath, [MAIN, ...argv], {
+    const child = spawn(process.execPath, [...execArgv, MAIN, ...argv], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env,
     })

@@ -23,10 +23,10 @@ import type { ReplyWriter } from './writer.js'
 const LINE_BREAKS = /[\r\n]/g
 /** Longest string whose UTF-8 length is found by counting rather than by a native call. */
 const COUNTED_TEXT_MAX = 64
-/** `:0` … `:1023`, ready made. */
-const SMALL_INTEGERS = Array.from({ length: 1024 }, (_, value) => `:${value}\r\n`)
-/** `$0` … `$1023`. */
-const SMALL_LENGTHS = Array.from({ length: 1024 }, (_, value) => `$${value}\r\n`)
+const COLON = 0x3a
+const DOLLAR = 0x24
+/** Below it the writer makes the digits. */
+const LINE_END = 2 ** 31
 
 /** Encodes replies of one protocol into one writer; it keeps no state between replies. */
 export class Encoder {
@@ -118,10 +118,10 @@ export class Encoder {
   }
 
   #integer(data: unknown): void {
-    if (typeof data === 'bigint') {
+    if (typeof data === 'number' && data >= 0 && data < LINE_END && Number.isInteger(data)) {
+      this.#out.line(COLON, data)
+    } else if (typeof data === 'bigint' || Number.isSafeInteger(data)) {
       this.#out.latin1(`:${data}\r\n`)
-    } else if (Number.isSafeInteger(data)) {
-      this.#out.latin1(SMALL_INTEGERS[data as number] ?? `:${Object.is(data, -0) ? 0 : data}\r\n`)
     } else {
       throw new TypeError(`not an integer: ${String(data)}`)
     }
@@ -149,7 +149,7 @@ export class Encoder {
   }
 
   #length(size: number): void {
-    this.#out.latin1(SMALL_LENGTHS[size] ?? `$${size}\r\n`)
+    this.#out.line(DOLLAR, size)
   }
 
   #encoded(data: unknown): void {

@@ -8,24 +8,14 @@
  * works on past that point must call `own()` first, or copy what it keeps.
  */
 
-import { Span } from './span.js'
+import { latin1Of, Span } from './span.js'
 
 const NO_INPUT = Buffer.alloc(0)
 /** Arrays longer than this are let go after the frame, so one huge frame does not pin memory. */
 const KEPT_WORDS = 1024
 
-/** Words up to this size become text without a call into native code, which costs more. */
-const SHORT_TEXT_MAX = 16
-/** One function for each size: all units are arguments of one call. */
-const SHORT_TEXTS = Array.from({ length: SHORT_TEXT_MAX + 1 }, (_, size) => {
-  const units = Array.from({ length: size }, (_, i) => `bytes[at + ${i}]`)
-  return new Function('bytes', 'at', `return String.fromCharCode(${units})`) as ShortText
-})
-type ShortText = (bytes: Uint8Array, at: number) => string
-
 /** Methods that Node's Buffer has and its type package leaves out. */
 interface WordBytes extends Buffer {
-  latin1Slice(start: number, end: number): string
   utf8Slice(start: number, end: number): string
 }
 
@@ -98,10 +88,7 @@ export class Frame {
 
   /** A word as text, one code unit for each byte: loses nothing, costs no Buffer. */
   latin1(index: number): string {
-    const at = this.base + this.starts[index]!
-    const size = this.size(index)
-    if (size <= SHORT_TEXT_MAX) return SHORT_TEXTS[size]!(this.input, at)
-    return this.input.latin1Slice(at, at + size)
+    return latin1Of(this.input, this.base + this.starts[index]!, this.base + this.ends[index]!)
   }
 
   /** A word as UTF-8 text. */

@@ -19,8 +19,29 @@ export class Span {
 
   /** As text of one code unit for each byte. */
   latin1(): string {
-    return this.bytes.toString('latin1', this.start, this.end)
+    return latin1Of(this.bytes, this.start, this.end)
   }
+}
+
+/** Methods that Node's Buffer has and its type package leaves out. */
+interface Latin1Bytes extends Buffer {
+  latin1Slice(start: number, end: number): string
+}
+
+/** Bytes up to this many become text without a call into native code, which costs more. */
+const SHORT_TEXT_MAX = 16
+/** One function for each size: all units are arguments of one call. */
+const SHORT_TEXTS = Array.from({ length: SHORT_TEXT_MAX + 1 }, (_, size) => {
+  const units = Array.from({ length: size }, (_, i) => `bytes[at + ${i}]`)
+  return new Function('bytes', 'at', `return String.fromCharCode(${units})`) as ShortText
+})
+type ShortText = (bytes: Uint8Array, at: number) => string
+
+/** Bytes [start, end) as text of one code unit for each byte. */
+export function latin1Of(bytes: Buffer, start: number, end: number): string {
+  const size = end - start
+  if (size <= SHORT_TEXT_MAX) return SHORT_TEXTS[size]!(bytes, start)
+  return (bytes as Latin1Bytes).latin1Slice(start, end)
 }
 
 /** Up to so many bytes a loop is faster than a call into native code. */

@@ -9,6 +9,8 @@ import { copyBytes, type Span } from './span.js'
 /** The transports count in 32 bits. */
 const OUTPUT_BYTES_MAX = 2 ** 31 - 1
 const ASCII_LOOP_MAX = 48
+/** A first byte, ten digits, and a line break. */
+const LINE_BYTES_MAX = 13
 const KEEP_BYTES_MAX = 4 * 1024 * 1024
 
 /** Methods that Node's Buffer has and its type package leaves out: `write` without the look-up of
@@ -60,6 +62,27 @@ export class ReplyWriter {
     } else {
       this.length += this.bytes.latin1Write(text, this.length, size)
     }
+  }
+
+  /** Appends an integer of [0, 2^31) in decimal, between a first byte and a line break: the head of
+   *  a bulk, or an integer reply. */
+  line(first: number, value: number): void {
+    this.ensure(LINE_BYTES_MAX)
+    const { bytes } = this
+    let digits = 1
+    for (let power = 10; digits < 10 && value >= power; power *= 10) digits++
+    let at = this.length
+    bytes[at] = first
+    let rest = value
+    for (let i = at + digits; i > at; i--) {
+      const next = (rest / 10) | 0
+      bytes[i] = 0x30 + rest - next * 10
+      rest = next
+    }
+    at += digits + 1
+    bytes[at] = 0x0d
+    bytes[at + 1] = 0x0a
+    this.length = at + 2
   }
 
   /** Appends UTF-8 text. */

@@ -17,3 +17,7 @@ mod readers;
 mod special_keys;
 mod status;
 mod transaction;
+
+/// The store allocates on many threads and frees on others; glibc would keep what is free.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -38,6 +38,9 @@ const LOCKED_TRANSACTIONS: usize = 16;
 /// How often a freeze is tried again that has to wait for the applier.
 const FREEZE_RETRY: Duration = Duration::from_millis(10);
 
+/// How often a store without commits forgets what nobody can conflict with any more.
+const IDLE_SWEEP: Duration = Duration::from_secs(1);
+
 /// Called once with the outcome of a commit.
 pub type OnCommitted = Box<dyn FnOnce(Result<Committed>) + Send>;
 
@@ -147,6 +150,9 @@ impl Committer {
     /// Commits until the queue is closed and empty, then hands everything to the applier.
     pub(crate) fn run(mut self) {
         while let Some(requests) = self.wait() {
+            if requests.is_empty() {
+                self.shared.discard(self.recent.sweep(self.shared.clock.now()));
+            }
             let mut requests = requests.into_iter();
             while !requests.as_slice().is_empty() {
                 self.commit_group(&mut requests);
@@ -162,11 +168,17 @@ impl Committer {
         self.shared.work_changed.notify_all();
     }
 
-    /// The waiting requests; none when it is time to freeze; `None` at the end.
+    /// The waiting requests; none when it is time to freeze or to forget; `None` at the end.
     fn wait(&self) -> Option<Vec<CommitRequest>> {
-        // Never in the past: a freeze that is due may have to wait for the applier.
-        let soon = Instant::now() + FREEZE_RETRY;
-        let due = self.active_since.map(|since| soon.max(since + self.shared.options.overlay_age));
+        let now = Instant::now();
+        let due = match self.active_since {
+            // Never in the past: a freeze that is due may have to wait for the applier.
+            Some(since) => {
+                Some((now + FREEZE_RETRY).max(since + self.shared.options.overlay_age))
+            }
+            None if self.recent.is_empty() => None,
+            None => Some(now + IDLE_SWEEP),
+        };
         let mut queue = self.shared.queue.lock();
         while queue.requests.is_empty() {
             if queue.closed {

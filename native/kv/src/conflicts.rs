@@ -53,6 +53,11 @@ impl RecentWrites {
         Self { epochs: VecDeque::new(), limit, forgotten: 0 }
     }
 
+    /// True when no write is remembered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.epochs.is_empty()
+    }
+
     /// True when what was written after `version` is not known any more.
     pub(crate) fn has_forgotten(&self, version: i64) -> bool {
         version < self.forgotten

@@ -3,7 +3,7 @@
 import { err } from '../../error.js'
 import { binary as binaryReply, integer } from '../../resp/reply.js'
 import { bytes, command, key, redisInteger, span } from '../../server/command.js'
-import { addDecimals, addInteger, parseDecimal } from './numbers.js'
+import { addDecimals, addInteger, parseDecimal, ZERO_TEXT } from './numbers.js'
 import { requireRedis } from './shared.js'
 
 export const hincrby = command({
@@ -24,7 +24,7 @@ export const hincrby = command({
     redis.checkMemory()
     const shard = redis.shardOf(ctx.slot)
     const item = shard.findHash(ctx.slot, name)?.fields.find(field) ?? 0
-    const old = item === 0 ? undefined : shard.valueOf(item)
+    const old = item === 0 ? ZERO_TEXT : shard.borrow(item)
     const sum = addInteger(old, increment, 'hash value is not an integer')
     shard.setField(ctx.slot, name, field, String(sum))
     return sum
@@ -52,7 +52,7 @@ export const hincrbyfloat = command({
     if (!by.isFinite()) throw err('value is NaN or Infinity')
     const shard = redis.shardOf(ctx.slot)
     const item = shard.findHash(ctx.slot, name)?.fields.find(field) ?? 0
-    const old = parseDecimal(item === 0 ? '0' : shard.valueOf(item))
+    const old = parseDecimal(item === 0 ? ZERO_TEXT : shard.borrow(item))
     if (old === undefined) throw err('hash value is not a float')
     const sum = addDecimals(old, by)
     shard.setField(ctx.slot, name, field, sum)

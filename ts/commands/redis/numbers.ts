@@ -2,15 +2,19 @@
 
 import { Decimal } from 'decimal.js'
 import { err } from '../../error.js'
-import type { Value } from '../../redis/record.js'
 import { parseCanonicalInt64 } from '../../resp/numbers.js'
+import { Span } from '../../resp/span.js'
+
+/** What an absent value counts as. */
+export const ZERO_TEXT = Span.of('0')
 
 const INT64_MAX = 2n ** 63n - 1n
 const INT64_MIN = -(2n ** 63n)
-/** Texts up to this length are integers that a double holds exactly, also after an addition. */
-const SAFE_TEXT_MAX = 15
+/** Integers of so many digits are held exactly by a double, also after an addition. */
+const SMALL_DIGITS_MAX = 15
 const INTEGER_TEXT_MAX = 20
-const CANONICAL_INTEGER = /^(0|-?[1-9]\d*)$/
+const ZERO = 0x30
+const MINUS = 0x2d
 
 /** Digits that hold the exact sum of any two decimals that are accepted. */
 const PRECISION = 20_000
@@ -27,34 +31,50 @@ const HEX_TEXT = /^[-+]?0[xX]([0-9a-fA-F]+(\.[0-9a-fA-F]*)?|\.[0-9a-fA-F]+)([pP]
 const INFINITE_TEXT = /^[-+]?inf(inity)?$/i
 
 /** Adds to an integer that is kept as text.
- *  @param value   what is there; undefined counts as 0
+ *  @param value   what is there
  *  @param by      a number up to 10^15 either way, or any 64 bits
  *  @param refuse  the text of the error for a value that is no integer
  *  @throws RespError ERR `refuse`, ERR increment or decrement would overflow */
 export function addInteger(
-  value: Value | undefined,
+  value: Span | Buffer,
   by: number | bigint,
   refuse: string,
 ): number | bigint {
-  const text = value === undefined ? '0' : value.length > INTEGER_TEXT_MAX ? '' : textOf(value)
-  if (typeof by === 'number' && text.length <= SAFE_TEXT_MAX && CANONICAL_INTEGER.test(text)) {
-    return Number(text) + by
+  if (typeof by === 'number' && value instanceof Span) {
+    const small = smallInteger(value)
+    if (small !== undefined) return small + by
   }
-  const old = parseCanonicalInt64(text)
+  const old = value.length > INTEGER_TEXT_MAX ? undefined : parseCanonicalInt64(textOf(value))
   if (old === undefined) throw err(refuse)
   const sum = old + BigInt(by)
   if (sum > INT64_MAX || sum < INT64_MIN) throw err('increment or decrement would overflow')
   return sum
 }
 
-/** A value as text of one code unit for each byte. */
-function textOf(value: Value): string {
-  return typeof value === 'string' ? value : value.toString('latin1')
+/** An integer that a double holds exactly, also after an addition; undefined for other texts. */
+function smallInteger({ bytes, start, end }: Span): number | undefined {
+  const isNegative = bytes[start] === MINUS
+  const from = isNegative ? start + 1 : start
+  const digits = end - from
+  if (digits < 1 || digits > SMALL_DIGITS_MAX) return undefined
+  if (bytes[from] === ZERO) return digits === 1 && !isNegative ? 0 : undefined
+  let value = 0
+  for (let i = from; i < end; i++) {
+    const digit = bytes[i]! - ZERO
+    if (digit < 0 || digit > 9) return undefined
+    value = value * 10 + digit
+  }
+  return isNegative ? -value : value
+}
+
+/** As text of one code unit for each byte. */
+function textOf(value: Span | Buffer): string {
+  return value instanceof Span ? value.latin1() : value.toString('latin1')
 }
 
 /** The decimal that bytes stand for: finite, or infinite as `inf` is.
  *  @returns undefined for what is no decimal, or one beyond the range */
-export function parseDecimal(value: Value): Decimal | undefined {
+export function parseDecimal(value: Span | Buffer): Decimal | undefined {
   if (value.length > DECIMAL_TEXT_MAX) return undefined
   const text = textOf(value)
   if (INFINITE_TEXT.test(text)) {

@@ -3,9 +3,9 @@
 import { err } from '../../error.js'
 import { binary as binaryReply, integer } from '../../resp/reply.js'
 import type { Span } from '../../resp/span.js'
-import { binary, type Command, command, key, redisInteger, span } from '../../server/command.js'
+import { type Command, command, key, redisInteger, span } from '../../server/command.js'
 import type { Context } from '../../server/context.js'
-import { addDecimals, addInteger, parseDecimal } from './numbers.js'
+import { addDecimals, addInteger, parseDecimal, ZERO_TEXT } from './numbers.js'
 import { IN_MEMORY_NOTE, requireRedis } from './shared.js'
 
 const NOT_INTEGER = 'value is not an integer or out of range'
@@ -24,7 +24,7 @@ function add(ctx: Context, name: Span, by: number | bigint): number | bigint {
     shard.setString(ctx.slot, name, String(by), 0)
     return by
   }
-  const sum = addInteger(shard.valueOf(item), by, NOT_INTEGER)
+  const sum = addInteger(shard.borrow(item), by, NOT_INTEGER)
   shard.replace(item, String(sum))
   return sum
 }
@@ -98,7 +98,7 @@ const incrbyfloat = command({
   complexity: 'O(1)',
   summary: 'Adds a decimal to the one that a key holds, 0 when absent. Returns the sum as text.',
   // Read by the command: the type of the key comes before what the number says.
-  args: [key(span('key')), { ...binary('increment'), type: 'double' }],
+  args: [key(span('key')), { ...span('increment'), type: 'double' }],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -113,7 +113,7 @@ const incrbyfloat = command({
     redis.checkMemory()
     const shard = redis.shardOf(ctx.slot)
     const item = shard.findString(ctx.slot, name)
-    const old = parseDecimal(item === 0 ? '0' : shard.valueOf(item))
+    const old = parseDecimal(item === 0 ? ZERO_TEXT : shard.borrow(item))
     const by = old && parseDecimal(increment)
     if (old === undefined || by === undefined) throw err(NOT_DECIMAL)
     const sum = addDecimals(old, by)

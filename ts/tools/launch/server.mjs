@@ -4,9 +4,10 @@
  * back, and when the launcher is killed the server sees its channel close and stops by itself.
  */
 import { fork } from 'node:child_process'
-import { constants, totalmem } from 'node:os'
+import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { processOptions } from './process.mjs'
 
 const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2']
 
@@ -15,17 +16,13 @@ const SAME_SIGNAL_MS = 200
 
 const PARENT_POLL_MS = 250
 
-const MIB = 1024 * 1024
-const HEAP_SHARE = 0.6
-const LEAST_HEAP_MIB = 256
-
 /** @returns the exit code of the server */
 export function serve(root, argv) {
   const wrapper = join(dirname(fileURLToPath(import.meta.url)), 'server-process.mjs')
   const child = fork(wrapper, [join(root, 'dist/ts/main.js'), ...argv], {
     // INVARIANT: the launcher's own flags are not passed on; with `--eval` among them the child
     // would run the launcher again. NODE_OPTIONS reaches both.
-    execArgv: heapFlags(),
+    ...processOptions(process.env),
     // INVARIANT: a session of its own, so that a terminal's Ctrl-C reaches the launcher alone.
     detached: true,
   })
@@ -61,17 +58,4 @@ function stopWithoutNpm(child, forwarded) {
     if (!forwarded.has('SIGTERM') && !forwarded.has('SIGINT')) child.kill('SIGTERM')
   }, PARENT_POLL_MS)
   watching.unref()
-}
-
-/** The rest of the memory is for buffers outside the heap, the store's pages and file caches. */
-function heapFlags() {
-  if (/max[-_]old[-_]space[-_]size/.test(process.env.NODE_OPTIONS ?? '')) return []
-  const heapMib = Math.floor((memoryBytes() * HEAP_SHARE) / MIB)
-  return [`--max-old-space-size=${Math.max(LEAST_HEAP_MIB, heapMib)}`]
-}
-
-/** Memory of the machine, or of the container if that is less. */
-function memoryBytes() {
-  const limit = process.constrainedMemory()
-  return limit > 0 ? Math.min(totalmem(), limit) : totalmem()
 }
