@@ -18,9 +18,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { freePort } from '../../test/support/ports.js'
-import { encodeRequest } from '../../test/support/resp-client.js'
 import { TestServer } from '../../test/support/server.js'
 import { median } from './figures.js'
+import { fill } from './fill.js'
 
 const isSmoke = process.argv.includes('--smoke')
 const ROUNDS = isSmoke ? 1 : 5
@@ -31,12 +31,13 @@ const REQUESTS = isSmoke
 const IDLE_CONNECTIONS = isSmoke ? 10 : 1_000
 const CONNECTIONS = 50
 const MEMORY_KEYS = isSmoke ? 10_000 : 1_000_000
-const MEMORY_PACKET = 1_000
+const MEMORY_VALUE_BYTES = 64
 const START_LIMIT_MS = 10_000
 /** Of /proc/<pid>/stat: clock ticks a second. */
 const TICKS = 100
-/** The volume is up to date when nothing was written for so long. */
-const QUIET_MS = isSmoke ? 200 : 3_000
+/** Everything is in the volume, and the store has forgotten old versions, when nothing was written
+ *  for so long. */
+const QUIET_MS = isSmoke ? 200 : 12_000
 const SETTINGS = ['redis.volume_syncer.period=1000', 'redis.volume.segment_size=1073741824']
 
 const COMMANDS = {
@@ -139,27 +140,12 @@ function writtenBytes(pid: number): number {
   return Number(/^wchar: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))?.[1])
 }
 
-async function load(port: number): Promise<void> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-  await once(socket, 'connect')
-  const value = 'v'.repeat(64)
-  for (let from = 0; from < MEMORY_KEYS; from += MEMORY_PACKET) {
-    const packet = Array.from({ length: MEMORY_PACKET }, (_, i) => {
-      return encodeRequest(['SET', `key:${String(from + i).padStart(12, '0')}`, value])
-    })
-    socket.write(Buffer.concat(packet))
-    let missing = MEMORY_PACKET * '+OK\r\n'.length
-    while (missing > 0) missing -= ((await once(socket, 'data')) as [Buffer])[0].length
-  }
-  socket.destroy()
-}
-
 async function compareMemory(targets: readonly [Target, Target]): Promise<void> {
   const [loaded, quiet] = [[] as number[], [] as number[]]
   for (const { name, port, pid } of targets) {
     const before = memoryOf(pid)
     const startedAt = performance.now()
-    await load(port)
+    await fill(port, MEMORY_KEYS, MEMORY_VALUE_BYTES)
     const seconds = (performance.now() - startedAt) / 1000
     const after = memoryOf(pid)
     for (let last = -1; last !== writtenBytes(pid); await sleep(QUIET_MS)) last = writtenBytes(pid)

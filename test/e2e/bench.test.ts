@@ -54,6 +54,10 @@ test('the Redis benchmark compares rates and memory with redis-server', async ()
   assert.match(await smoke('load/redis.js'), /SET at pipeline 1: [\d.]+ of redis-server/)
 })
 
+test('the recovery benchmark times a restart', async () => {
+  assert.match(await smoke('load/recovery.js'), /10,000 strings: ready after [\d.]+ s, all served/)
+})
+
 test('the benchmark of namespaces prints rate and memory of each tenth', async () => {
   const lines = (await smoke('load/namespaces.js')).trimEnd().split('\n')
   assert.is(lines.length, 10)

@@ -64,6 +64,8 @@ export class Redis {
   readonly held: HeldBytes
   readonly #parts: RedisParts
   readonly #shards = new Map<number, OpenShard>()
+  /** Of all open shards. Each write adds up what they use. */
+  #data: readonly ShardData[] = []
   readonly #prefix: Buffer
   #shardCount = 0
   /** The slot that was admitted last, and the data of its shard: the command asks for it next. */
@@ -217,7 +219,7 @@ export class Redis {
    *  @throws RespError OOM */
   checkMemory(): void {
     let usedBytes = this.held.usedBytes
-    for (const { data } of this.#shards.values()) usedBytes += data.usedBytes
+    for (let i = 0; i < this.#data.length; i++) usedBytes += this.#data[i]!.usedBytes
     if (usedBytes < this.#parts.config.redis.maxmemory) return
     throw new RespError('OOM', "command not allowed when used memory > 'maxmemory'.")
   }
@@ -294,11 +296,11 @@ export class Redis {
     if (volume === undefined) return
     const data = new ShardData(route.id)
     const open: OpenShard = { data, syncer: undefined }
-    this.#shards.set(route.id, open)
+    this.#keepShard(route.id, open)
     try {
       await loadShard({ store, volume, shard: data })
     } catch (cause) {
-      this.#shards.delete(route.id)
+      this.#keepShard(route.id, undefined)
       log.error({ err: cause, shard: route.id }, 'loading Redis data failed')
       return
     }
@@ -313,9 +315,15 @@ export class Redis {
     open.syncer.start()
   }
 
+  #keepShard(id: number, open: OpenShard | undefined): void {
+    if (open === undefined) this.#shards.delete(id)
+    else this.#shards.set(id, open)
+    this.#data = [...this.#shards.values()].map(({ data }) => data)
+  }
+
   /** The new primary has what was persisted; what was not is lost with the ownership. */
   #dropShard(id: number, open: OpenShard): void {
-    this.#shards.delete(id)
+    this.#keepShard(id, undefined)
     this.#admittedSlot = -1
     this.watched.touchSlots(slot => shardOfSlot(slot, this.#shardCount) === id)
     open.syncer?.abandon()

@@ -41,7 +41,7 @@ const BATCH_BYTES = 16 * 1024 * 1024
 /** Bytes that are appended in one turn of the event loop. */
 const APPEND_BYTES = 8 * 1024 * 1024
 /** Records that are switched in one turn of the event loop. */
-const TURN_RECORDS = 64
+const TURN_RECORDS = 16
 /** Pause between two batches while clients keep the event loop busy, and how busy that is: they
  *  have the larger share of the thread, and over 10,000 items a second are written nevertheless. */
 const BUSY_PAUSE_MS = 60
