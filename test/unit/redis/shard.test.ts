@@ -393,6 +393,19 @@ test('the estimate of used bytes returns to zero', () => {
   assert.is(shard.usedBytes, 0)
 })
 
+test('a hash costs more than its items', () => {
+  for (let i = 0; i < 100; i++) hset(`h${i}`, 'f', '')
+  // Two items with their bytes, and a table on the heap: measured, about 370 bytes.
+  assert.ok(shard.usedBytes > 100 * 300 && shard.usedBytes < 100 * 500, String(shard.usedBytes))
+  for (let i = 0; i < 50; i++) del(`h${i}`)
+  const half = shard.usedBytes
+  for (let i = 50; i < 100; i++) del(`h${i}`)
+  for (let i = 0; i < 50; i++) hset(`h${i}`, 'f', '')
+  assert.is(shard.usedBytes, half)
+  for (let i = 0; i < 50; i++) del(`h${i}`)
+  assert.is(shard.usedBytes, 0)
+})
+
 test('keys of all slots are counted and found', () => {
   for (let i = 0; i < 1_000; i++) set(`key:${i}`, String(i))
   assert.is(shard.size, 1_000)
