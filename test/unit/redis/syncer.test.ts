@@ -187,6 +187,27 @@ test('many items are several batches of a thousand', async () => {
   assert.is(stringIn(loaded, 'key:2499'), '2499')
 })
 
+test('a batch is written although the event loop is slow', async () => {
+  for (const value of ['old', 'new']) {
+    if (value === 'new') await sync()
+    for (let i = 0; i < 1_000; i++) set(`key:${i}`, value)
+  }
+  let isBusy = true
+  const work = (): void => {
+    const endMs = performance.now() + 100
+    while (performance.now() < endMs);
+    if (isBusy) setImmediate(work)
+  }
+  work()
+  await sync().finally(() => {
+    isBusy = false
+  })
+  assert.is(await records(), 1_000)
+  // In one go, before its transaction is too old.
+  assert.is(await commits(), 2)
+  assert.is(stringIn(await load(), 'key:999'), 'new')
+})
+
 test('batches follow each other until nothing is dirty', async () => {
   for (let i = 0; i < 3_500; i++) set(`key:${i}`, String(i))
   syncer.start()
