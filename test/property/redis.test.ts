@@ -31,6 +31,7 @@ test.after(() => member.close())
 type Step =
   | { readonly do: 'set'; readonly key: string; readonly value: string; readonly isTimed: boolean }
   | { readonly do: 'hset'; readonly key: string; readonly field: string; readonly value: string }
+  | { readonly do: 'hset many' | 'hdel many'; readonly key: string; readonly count: number }
   | { readonly do: 'hdel'; readonly key: string; readonly field: string }
   | { readonly do: 'del'; readonly key: string }
   | { readonly do: 'rename'; readonly key: string; readonly to: string }
@@ -45,6 +46,8 @@ const values = fc.oneof(
     weight: 6,
     arbitrary: fc.string({ unit: fc.nat(255).map(c => String.fromCharCode(c)) }),
   },
+  // Around the length from which on values are Buffers of their own, and with chunks.
+  fc.integer({ min: 16_382, max: 16_386 }).map(size => 'x'.repeat(size)),
   fc.integer({ min: 20_000, max: 600_000 }).map(size => 'x'.repeat(size)),
 )
 const EXPIRY_MS = Date.now() + 3_600_000
@@ -73,6 +76,14 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({ do: fc.constant('hdel' as const), key: keys, field: fields }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom('hset many' as const, 'hdel many' as const),
+      key: keys,
+      count: fc.nat(40),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('del' as const), key: keys }) },
   {
     weight: 3,
@@ -94,6 +105,12 @@ function apply(shard: ShardData, step: Step): void {
     text.set(step.key, step.value, step.isTimed ? EXPIRY_MS : 0)
   } else if (step.do === 'hset') {
     if (text.typeOf(step.key) !== 'string') text.hset(step.key, step.field, step.value)
+  } else if (step.do === 'hset many') {
+    if (text.typeOf(step.key) === 'string') return
+    for (let i = 0; i < step.count; i++) text.hset(step.key, `field ${i}`, String(i))
+  } else if (step.do === 'hdel many') {
+    if (text.typeOf(step.key) === 'string') return
+    for (let i = 0; i < step.count; i++) text.hdel(step.key, `field ${i}`)
   } else if (step.do === 'hdel') {
     if (text.typeOf(step.key) === 'hash') text.hdel(step.key, step.field)
   } else if (step.do === 'del') {

@@ -7,7 +7,7 @@
  */
 import { CLEAN, type Items } from './items.js'
 
-/** Holes in front that are left until there are more of them. */
+/** Holes that are left until there are more of them. */
 const HOLES_MIN = 1_024
 const HOLE = 0
 
@@ -45,7 +45,7 @@ export class DirtyItems {
     this.#items.setDirtyAt(item, CLEAN)
     this.#count--
     if (this.#count === 0) this.#reset()
-    else if (place === this.#first) this.#skipHoles()
+    else this.#closeHoles()
   }
 
   /** Puts items in front of the others; those that are here keep their place. */
@@ -72,11 +72,13 @@ export class DirtyItems {
     this.#count = 0
   }
 
-  /** Moves the items down when most places in front of them are holes. */
-  #skipHoles(): void {
+  /** Moves the items down when most places are holes, wherever: one that is never written must not
+   *  let the places behind it grow for ever. */
+  #closeHoles(): void {
     const places = this.#places
     while (places[this.#first] === HOLE) this.#first++
-    if (this.#first < HOLES_MIN || this.#first < places.length / 2) return
+    const holes = places.length - this.#count
+    if (holes < HOLES_MIN || holes < places.length / 2) return
     const rest = places.slice(this.#first).filter(item => item !== HOLE)
     for (let i = 0; i < rest.length; i++) this.#items.setDirtyAt(rest[i]!, i)
     this.#places = rest

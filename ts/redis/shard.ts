@@ -46,6 +46,9 @@ export interface Hash {
 /** Keys are spread over so many tables: none is large when it has to grow. */
 export const PART_COUNT = 256
 
+/** Estimated cost of a hash besides its items: its table. */
+const HASH_OVERHEAD_BYTES = 240
+
 const WRONG_TYPE = 'Operation against a key holding the wrong kind of value'
 
 export class ShardData {
@@ -80,7 +83,8 @@ export class ShardData {
 
   /** Estimated bytes of keys, values and their administration. */
   get usedBytes(): number {
-    return this.#items.usedBytes
+    const hashes = this.#hashes.length - this.#spareHashes.length
+    return this.#items.usedBytes + hashes * HASH_OVERHEAD_BYTES
   }
 
   /** The keys in parts; expired ones included. */
@@ -99,6 +103,12 @@ export class ShardData {
     if (item === 0 || this.#items.linkOf(item) === 0 || this.isUnexpired(item)) return item
     this.delete(slot, key)
     return 0
+  }
+
+  /** As `find`, but one that has expired is left to others: what was borrowed stays as it is. */
+  peek(slot: number, key: Span): number {
+    const item = this.#partOf(slot).find(key)
+    return item !== 0 && this.isUnexpired(item) ? item : 0
   }
 
   /** As `find`, of a string. @throws RespError WRONGTYPE */

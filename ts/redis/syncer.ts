@@ -42,6 +42,8 @@ const BATCH_BYTES = 16 * 1024 * 1024
 const APPEND_BYTES = 8 * 1024 * 1024
 /** Records that are switched in one turn of the event loop. */
 const TURN_RECORDS = 16
+/** After so long a transaction leaves no more turns to others: it lasts five seconds at most. */
+const TURNS_MS = 1_000
 /** Pause between two batches while clients keep the event loop busy, and how busy that is: they
  *  have the larger share of the thread, and over 10,000 items a second are written nevertheless. */
 const BUSY_PAUSE_MS = 60
@@ -154,8 +156,10 @@ export class Syncer {
 
   async #drain(): Promise<void> {
     const { shard, log } = this.#parts
+    const wipesAsked = this.#wipesAsked
     let before = performance.eventLoopUtilization()
-    while (this.#isBehind && !this.#stopped) {
+    // A wipe that is asked for meanwhile waits for the end of this, and always a batch may be due.
+    while (this.#isBehind && !this.#stopped && this.#wipesAsked === wipesAsked) {
       try {
         await this.#catchUp()
       } catch (cause) {
@@ -317,14 +321,16 @@ export class Syncer {
     }
     const writes = volume.stage(tx)
     const switching: Switching = { tx, writes, records }
+    const untilMs = performance.now() + TURNS_MS
     let count = 0
+    const isTurnOver = () => ++count % TURN_RECORDS === 0 && performance.now() < untilMs
     for (const id of records.gone) {
       await this.#clearRecord(switching, id)
-      if (++count % TURN_RECORDS === 0) await leaveTurn()
+      if (isTurnOver()) await leaveTurn()
     }
     for (const one of records.prepared) {
       await this.#switchRecord(switching, one)
-      if (++count % TURN_RECORDS === 0) await leaveTurn()
+      if (isTurnOver()) await leaveTurn()
     }
   }
 

@@ -120,6 +120,26 @@ test('an expired key is gone for every reader, and one that is set again lives',
   assert.is(get('k'), '2')
 })
 
+test('a key that is only looked at is not removed when it has expired', () => {
+  set('k', 'value', Date.now() + 60_000)
+  const peek = (key: string) => shard.peek(slotOfText(key), Span.of(key))
+  const item = peek('k')
+  const borrowed = shard.borrow(item) as Span
+  const { now } = Date
+  const later = now() + 120_000
+  Date.now = () => later
+  try {
+    assert.is(peek('k'), 0)
+    assert.is(borrowed.latin1(), 'value')
+    assert.is(shard.size, 1)
+    assert.is(get('k'), undefined)
+    assert.is(shard.size, 0)
+  } finally {
+    Date.now = now
+  }
+  assert.is(peek('none'), 0)
+})
+
 test('setting a string without an expiry drops the old one', () => {
   set('k', '1', Date.now() + 60_000)
   set('k', '2')
@@ -370,6 +390,19 @@ test('the estimate of used bytes returns to zero', () => {
   set('h', 'now a string', Date.now() - 1)
   del('k')
   assert.is(get('h'), undefined)
+  assert.is(shard.usedBytes, 0)
+})
+
+test('a hash costs more than its items', () => {
+  for (let i = 0; i < 100; i++) hset(`h${i}`, 'f', '')
+  // Two items with their bytes, and a table on the heap: measured, about 370 bytes.
+  assert.ok(shard.usedBytes > 100 * 300 && shard.usedBytes < 100 * 500, String(shard.usedBytes))
+  for (let i = 0; i < 50; i++) del(`h${i}`)
+  const half = shard.usedBytes
+  for (let i = 50; i < 100; i++) del(`h${i}`)
+  for (let i = 0; i < 50; i++) hset(`h${i}`, 'f', '')
+  assert.is(shard.usedBytes, half)
+  for (let i = 0; i < 50; i++) del(`h${i}`)
   assert.is(shard.usedBytes, 0)
 })
 

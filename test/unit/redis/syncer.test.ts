@@ -187,6 +187,27 @@ test('many items are several batches of a thousand', async () => {
   assert.is(stringIn(loaded, 'key:2499'), '2499')
 })
 
+test('a batch is written although the event loop is slow', async () => {
+  for (const value of ['old', 'new']) {
+    if (value === 'new') await sync()
+    for (let i = 0; i < 1_000; i++) set(`key:${i}`, value)
+  }
+  let isBusy = true
+  const work = (): void => {
+    const endMs = performance.now() + 100
+    while (performance.now() < endMs);
+    if (isBusy) setImmediate(work)
+  }
+  work()
+  await sync().finally(() => {
+    isBusy = false
+  })
+  assert.is(await records(), 1_000)
+  // In one go, before its transaction is too old.
+  assert.is(await commits(), 2)
+  assert.is(stringIn(await load(), 'key:999'), 'new')
+})
+
 test('batches follow each other until nothing is dirty', async () => {
   for (let i = 0; i < 3_500; i++) set(`key:${i}`, String(i))
   syncer.start()
@@ -300,6 +321,38 @@ test('what is written after a wipe stays, and what was on its way before does no
   assert.is(stringIn(loaded, 'before'), undefined)
   assert.is(stringIn(loaded, 'after'), '1')
   assert.is(await records(), 1)
+})
+
+test('a wipe waits for one batch, not for the end of all writes', async () => {
+  const volume = member.redisVolume
+  const { append } = volume
+  let batches = 0
+  let batchesOfWipe = 0
+  let wiped: Promise<void> | undefined
+  // Whenever a batch is written, the next one is due: nothing but the wipe ends this.
+  volume.append = (bodies, lengths) => {
+    set(`key:${batches++}`, '1')
+    if (batches === 3) {
+      shard.clear()
+      wiped = syncer.wipe().then(() => {
+        batchesOfWipe = batches
+      })
+      set('after', '1')
+    }
+    return append.call(volume, bodies, lengths)
+  }
+  set('before', '1')
+  syncer.start()
+  await until('the wipe was asked for', () => wiped !== undefined)
+  await wiped
+  assert.is(batchesOfWipe, 3)
+  await until('writing goes on', () => batches > 5)
+  volume.append = append
+  await sync()
+  const loaded = await load()
+  assert.is(stringIn(loaded, 'after'), '1')
+  for (const key of ['before', 'key:0', 'key:1', 'key:2'])
+    assert.is(stringIn(loaded, key), undefined)
 })
 
 test('a batch that fails while a wipe is due is not put back', async () => {
