@@ -13,7 +13,7 @@ const ROUNDS = {
   'odd filters': { short: 2_000, long: 200_000 },
   'cursor batches': { short: 100, long: 3_000 },
   'volume steps': { short: 25, long: 1_000 },
-  'redis shard': { short: 150, long: 2_000 },
+  'redis shard': { short: 1_000, long: 20_000 },
   'walks over names': { short: 300, long: 20_000 },
   'blocks of an arena': { short: 60_000, long: 5_000_000 },
   'items of a shard': { short: 30_000, long: 2_000_000 },

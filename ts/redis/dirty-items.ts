@@ -5,7 +5,7 @@
  *   places  | 0 | 0 | b | 0 | c | d |      removed ones leave holes
  *             0       first           length
  */
-import { CLEAN, type Items } from './items.js'
+import { CLEAN, CLEARED_WITH_HASH, type Items } from './items.js'
 
 /** Holes in front that are left until there are more of them. */
 const HOLES_MIN = 1_024
@@ -26,6 +26,7 @@ export class DirtyItems {
     return this.#count
   }
 
+  /** Is it here, or to be cleared with a hash that is? */
   has(item: number): boolean {
     return this.#items.dirtyAt(item) !== CLEAN
   }
@@ -41,8 +42,9 @@ export class DirtyItems {
   delete(item: number): void {
     const place = this.#items.dirtyAt(item)
     if (place === CLEAN) return
-    this.#places[place] = HOLE
     this.#items.setDirtyAt(item, CLEAN)
+    if (place === CLEARED_WITH_HASH) return
+    this.#places[place] = HOLE
     this.#count--
     if (this.#count === 0) this.#reset()
     else if (place === this.#first) this.#skipHoles()
@@ -50,15 +52,15 @@ export class DirtyItems {
 
   /** Puts items in front of the others; those that are here keep their place. */
   putInFront(items: readonly number[]): void {
+    const back = items.filter(item => !this.has(item))
     const others = [...this]
     for (const item of others) this.#items.setDirtyAt(item, CLEAN)
-    const here = new Set(others)
     this.#reset()
-    for (const item of items) if (!here.has(item)) this.add(item)
+    for (const item of back) this.add(item)
     for (const item of others) this.add(item)
   }
 
-  /** Oldest first. Nothing may be added or removed meanwhile. */
+  /** Oldest first, also what is added meanwhile. Nothing may be removed. */
   *[Symbol.iterator](): IterableIterator<number> {
     for (let i = this.#first; i < this.#places.length; i++) {
       const item = this.#places[i]!

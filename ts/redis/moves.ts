@@ -16,11 +16,29 @@ const LEAVER_DEPTH = 1_000
 
 const NOBODY: readonly number[] = []
 
+/** What a batch has of the fields of a large hash, see `LargeHashes`. */
+export interface HashPart {
+  /** What was to be done with the hash then. */
+  readonly work: object
+  /** Where the walk over its fields was before. */
+  readonly cursor: number
+  /** How often it had moved. */
+  readonly moveCount: number
+  /** Those of a gone hash. */
+  readonly gone: number[]
+  /** Has the last one joined? */
+  isWhole: boolean
+}
+
 /** Items that are about to be written. */
 export class Batch {
   readonly items = new Set<number>()
+  /** Large hashes of which fields have joined. */
+  readonly hashes = new Map<number, HashPart>()
   /** Keys all of which has joined. */
   readonly keys = new Set<string>()
+  /** Keys that all their leavers have joined. */
+  readonly left = new Set<string>()
   /** Items that wait for others to join first. */
   readonly path = new Set<number>()
 
@@ -83,6 +101,20 @@ export class Moves {
   /** Slot of the key that the item is written with; undefined when it is written alone. */
   slotOf(item: number): number | undefined {
     return this.#together.get(item)
+  }
+
+  /** Does the item wait for others, or others for it? */
+  has(item: number): boolean {
+    return this.#keys.has(item) || this.#together.has(item)
+  }
+
+  /** A field of a hash that moved as a whole has moved likewise. */
+  follow(field: number, hash: number): void {
+    const keys = this.#keys.get(hash)
+    if (typeof keys === 'string') this.leave(field, keys)
+    else if (keys !== undefined) for (const key of keys) this.leave(field, key)
+    const slot = this.#together.get(hash)
+    if (slot !== undefined) this.bind(field, slot)
   }
 
   /** The item is written as it is now. */
