@@ -19,6 +19,7 @@ const ROUNDS = {
   'items of a shard': { short: 30_000, long: 2_000_000 },
   'names in a table': { short: 100_000, long: 5_000_000 },
   'expiries of keys': { short: 50_000, long: 3_000_000 },
+  'maps of items': { short: 100_000, long: 5_000_000 },
   'dirty items': { short: 100_000, long: 5_000_000 },
   'requests beside redis-server': { short: 15_000, long: 1_000_000 },
   'transactions beside redis-server': { short: 60, long: 5_000 },
