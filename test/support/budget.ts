@@ -53,6 +53,7 @@ const ROUNDS = {
   'kill during transactions': { short: 6, long: 300 },
   'kill during Redis writes': { short: 5, long: 200 },
   'kill during flushes': { short: 8, long: 300 },
+  'kill during work on large hashes': { short: 12, long: 300 },
   'kill during the start': { short: 5, long: 100 },
   'kill the owner of a store': { short: 8, long: 200 },
 } as const satisfies Record<string, Rounds>
