@@ -15,6 +15,10 @@ import { CLEARED_WITH_HASH, type Items } from './items.js'
 import type { Batch, HashPart, Moves } from './moves.js'
 import type { NameTable } from './name-table.js'
 
+/** Of a hash that is too long for a batch, a piece has this part of one: since it cannot be written
+ *  as a whole, what reads it need not keep the thread for longer. */
+const PIECE = 1 / 4
+
 /** What is to be done with all fields of a hash. */
 interface Work {
   readonly fields: NameTable
@@ -103,7 +107,7 @@ export class LargeHashes {
   }
 
   /** Adds the fields of a hash that is dirty to a batch. @param bytesOf  length of a record
-   *  @returns  false when the batch is full before the last one */
+   *  @returns  false when the batch takes nothing more before the last one */
   join(hash: number, batch: Batch, bytesOf: (field: number) => number): boolean {
     const work = this.#works.get(hash)!
     const { cursor, moveCount } = work
@@ -117,8 +121,10 @@ export class LargeHashes {
         batch.add(field, 0)
       }
     } else {
+      const isTooLong = work.fields.size > batch.most
+      const most = isTooLong ? batch.items.size + batch.most * PIECE : batch.most
       do {
-        if (batch.isFull) return false
+        if (batch.isFull || batch.items.size >= most) return false
         const visit = work.fields.visit(work.cursor, 1)
         for (const field of visit.items) {
           if (!batch.items.has(field)) batch.add(field, bytesOf(field))

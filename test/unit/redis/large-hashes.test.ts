@@ -10,6 +10,7 @@ const FIELDS = 40
 const BATCH = 10
 const A = '{1}a'
 const B = '{1}b'
+const T = '{1}t'
 
 let shard: ShardData
 let text: TextShard
@@ -51,7 +52,11 @@ function drain(most = BATCH): ReturnType<typeof shown>[] {
   return batches
 }
 
-/** Names of all fields in some batches, each once. */
+function fieldNames(key: string): string[] {
+  return Array.from({ length: FIELDS }, (_, i) => `${key}.f${i}`).sort()
+}
+
+/** Number of the items in some batches that are live, each once. */
 function fieldsIn(batches: readonly { live: string[] }[]): number {
   return new Set(batches.flatMap(({ live }) => live)).size
 }
@@ -237,9 +242,9 @@ test('a large hash may take over the key of another, and both of each other', ()
   fill(A, 'a')
   fill(B, 'b')
   drain()
-  text.rename(A, '{1}t')
+  text.rename(A, T)
   text.rename(B, A)
-  text.rename('{1}t', B)
+  text.rename(T, B)
   const batch = take(1_000)
   assert.is(batch.items.size, 2 * FIELDS)
   shard.written(batch)
@@ -252,6 +257,92 @@ test('a large hash may take over the key of another, and both of each other', ()
   )
   assert.is(fieldsIn(batches), FIELDS)
   assert.ok(text.entries(B).every(([, value]) => value === 'b'))
+})
+
+/** Index of the batch that a key is written in, and how many items are gone until then. */
+function turnOf(key: string, batches: ReturnType<typeof drain>): { at: number; gone: number } {
+  const at = batches.findIndex(({ live }) => live.includes(key))
+  return { at, gone: batches.slice(0, at + 1).reduce((total, { gone }) => total + gone, 0) }
+}
+
+test('what has the key waits also when it became dirty before the hash moved on', () => {
+  fill(A)
+  drain()
+  text.rename(A, T)
+  text.set(A, 'next')
+  text.rename(T, B)
+  const batches = drain()
+  assert.is(fieldsIn(batches.slice(0, turnOf(A, batches).at + 1)), FIELDS + 1)
+})
+
+test('a field that is deleted from a hash on the move has left the same keys', () => {
+  fill(A)
+  drain()
+  text.rename(A, T)
+  text.set(A, 'next')
+  text.hdel(T, 'f0')
+  text.rename(T, B)
+  assert.is(turnOf(A, drain()).gone, 1)
+})
+
+test('a field with moves of its own goes before what has the key of its hash next', () => {
+  for (let i = 0; i < 3; i++) text.hset(A, `f${i}`, 'v')
+  drain()
+  text.rename(A, T)
+  fill(T)
+  const batch = take(1_000)
+  text.del(T)
+  text.set(T, 'next')
+  shard.written(batch)
+  assert.is(turnOf(T, drain(5)).gone, FIELDS)
+})
+
+test('a hash that moves again while its last piece is written has left that key as well', () => {
+  fill(A)
+  drain()
+  text.rename(A, T)
+  const batch = take(1_000)
+  text.rename(T, B)
+  text.set(T, 'next')
+  shard.written(batch)
+  text.rename(B, A)
+  const batches = drain()
+  assert.is(fieldsIn(batches.slice(0, turnOf(T, batches).at + 1)), FIELDS + 1)
+})
+
+/** The batch that the oldest dirty item is written in, as far as it must be. */
+function firstBatch(): ReturnType<typeof shown> {
+  assert.ok(shard.dropFields(FIELDS + 1))
+  const batch = new Batch(1_000, Number.POSITIVE_INFINITY)
+  for (const item of shard.dirty) {
+    shard.joinBatch(item, batch)
+    break
+  }
+  return shown(batch)
+}
+
+test('a hash that fits a batch is renamed as a whole, also when a field was dirty before', () => {
+  fill(A)
+  drain()
+  text.hset(A, 'f0', 'new')
+  text.rename(A, B)
+  assert.is(firstBatch().live.length, FIELDS)
+})
+
+test('a hash that fits a batch goes together with what is set over it', () => {
+  fill(A)
+  drain()
+  text.set(A, 'string')
+  assert.equal(firstBatch(), { live: [A], gone: FIELDS })
+})
+
+test('what a hash overwrites that was renamed and grew then goes together with all of it', () => {
+  text.set(B, 'old')
+  text.hset(A, 'f0', 'v')
+  drain()
+  text.rename(A, B)
+  fill(B)
+  assert.equal(firstBatch(), { live: fieldNames(B), gone: 1 })
 })
 
 test('forgetting everything ends all walks', () => {
