@@ -3,7 +3,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Batch } from '../../../ts/redis/moves.js'
 import { ShardData } from '../../../ts/redis/shard.js'
-import { TextShard } from '../../support/text-shard.js'
+import { Span } from '../../../ts/resp/span.js'
+import { slotOfText, TextShard } from '../../support/text-shard.js'
 
 const FIELDS = 40
 /** Items of a batch: the pieces of a walk are a little longer at most. */
@@ -259,10 +260,18 @@ test('a large hash may take over the key of another, and both of each other', ()
   assert.ok(text.entries(B).every(([, value]) => value === 'b'))
 })
 
-/** Index of the batch that a key is written in, and how many items are gone until then. */
-function turnOf(key: string, batches: ReturnType<typeof drain>): { at: number; gone: number } {
+/** The batch that a dirty item is written in, the oldest one unless it is said, as far as it must. */
+function batchOf(item = [...shard.dirty][0]!): ReturnType<typeof shown> {
+  assert.ok(shard.dropFields(FIELDS + 1))
+  const batch = new Batch(1_000, Number.POSITIVE_INFINITY)
+  assert.ok(shard.joinBatch(item, batch))
+  return shown(batch)
+}
+
+/** How many fields are in batches up to the one that a key is written in. */
+function fieldsBefore(key: string, batches: ReturnType<typeof drain>): number {
   const at = batches.findIndex(({ live }) => live.includes(key))
-  return { at, gone: batches.slice(0, at + 1).reduce((total, { gone }) => total + gone, 0) }
+  return fieldsIn(batches.slice(0, at + 1)) - 1
 }
 
 test('what has the key waits also when it became dirty before the hash moved on', () => {
@@ -271,8 +280,7 @@ test('what has the key waits also when it became dirty before the hash moved on'
   text.rename(A, T)
   text.set(A, 'next')
   text.rename(T, B)
-  const batches = drain()
-  assert.is(fieldsIn(batches.slice(0, turnOf(A, batches).at + 1)), FIELDS + 1)
+  assert.is(fieldsBefore(A, drain()), FIELDS)
 })
 
 test('a field that is deleted from a hash on the move has left the same keys', () => {
@@ -282,7 +290,7 @@ test('a field that is deleted from a hash on the move has left the same keys', (
   text.set(A, 'next')
   text.hdel(T, 'f0')
   text.rename(T, B)
-  assert.is(turnOf(A, drain()).gone, 1)
+  assert.is(batchOf().gone, 1)
 })
 
 test('a field with moves of its own goes before what has the key of its hash next', () => {
@@ -293,8 +301,19 @@ test('a field with moves of its own goes before what has the key of its hash nex
   const batch = take(1_000)
   text.del(T)
   text.set(T, 'next')
+  assert.ok(shard.dropFields(FIELDS + 1))
   shard.written(batch)
-  assert.is(turnOf(T, drain(5)).gone, FIELDS)
+  const next = shard.find(slotOfText(T), Span.of(T))
+  assert.equal(batchOf(next), { live: [T], gone: FIELDS })
+})
+
+test('a hash that moves again during its walk is written from the start', () => {
+  fill(A)
+  drain()
+  text.rename(A, T)
+  shard.written(take())
+  text.rename(T, B)
+  assert.is(fieldsIn(drain()), FIELDS)
 })
 
 test('a hash that moves again while its last piece is written has left that key as well', () => {
@@ -306,34 +325,22 @@ test('a hash that moves again while its last piece is written has left that key 
   text.set(T, 'next')
   shard.written(batch)
   text.rename(B, A)
-  const batches = drain()
-  assert.is(fieldsIn(batches.slice(0, turnOf(T, batches).at + 1)), FIELDS + 1)
+  assert.is(fieldsBefore(T, drain()), FIELDS)
 })
-
-/** The batch that the oldest dirty item is written in, as far as it must be. */
-function firstBatch(): ReturnType<typeof shown> {
-  assert.ok(shard.dropFields(FIELDS + 1))
-  const batch = new Batch(1_000, Number.POSITIVE_INFINITY)
-  for (const item of shard.dirty) {
-    shard.joinBatch(item, batch)
-    break
-  }
-  return shown(batch)
-}
 
 test('a hash that fits a batch is renamed as a whole, also when a field was dirty before', () => {
   fill(A)
   drain()
   text.hset(A, 'f0', 'new')
   text.rename(A, B)
-  assert.is(firstBatch().live.length, FIELDS)
+  assert.is(batchOf().live.length, FIELDS)
 })
 
 test('a hash that fits a batch goes together with what is set over it', () => {
   fill(A)
   drain()
   text.set(A, 'string')
-  assert.equal(firstBatch(), { live: [A], gone: FIELDS })
+  assert.equal(batchOf(), { live: [A], gone: FIELDS })
 })
 
 test('what a hash overwrites that was renamed and grew then goes together with all of it', () => {
@@ -342,7 +349,7 @@ test('what a hash overwrites that was renamed and grew then goes together with a
   drain()
   text.rename(A, B)
   fill(B)
-  assert.equal(firstBatch(), { live: fieldNames(B), gone: 1 })
+  assert.equal(batchOf(), { live: fieldNames(B), gone: 1 })
 })
 
 test('forgetting everything ends all walks', () => {
