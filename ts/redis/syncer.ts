@@ -43,7 +43,7 @@ const APPEND_BYTES = 8 * 1024 * 1024
 /** Records that are switched in one turn of the event loop. */
 const TURN_RECORDS = 16
 /** Fields of a gone hash that are dropped in one turn of the event loop. */
-const TURN_DROPS = 4_000
+const TURN_DROPS = 2_000
 /** Pause between two batches while clients keep the event loop busy, and how busy that is: they
  *  have the larger share of the thread, and over 10,000 items a second are written nevertheless. */
 const BUSY_PAUSE_MS = 60

@@ -104,7 +104,7 @@ test('what has the key of a gone hash waits until all of its records are cleared
   assert.equal(batches.at(-1)!.live, [A])
 })
 
-test('what a large hash that is renamed overwrites goes with it, and the next of its key waits', () => {
+test('what a renamed large hash overwrites goes with it, and the next of its key waits', () => {
   fill(A)
   text.set(B, 'old')
   drain()
@@ -201,7 +201,7 @@ test('fields may come, go and come again while a hash is written', () => {
   assert.is(shard.usedBytes, 0)
 })
 
-test('an expiry that changes during a walk has each field written once more, not from the start', () => {
+test('an expiry that changes during a walk has each field written once more, in turn', () => {
   fill(A)
   drain()
   const later = Date.now() + 60_000
@@ -260,7 +260,7 @@ test('a large hash may take over the key of another, and both of each other', ()
   assert.ok(text.entries(B).every(([, value]) => value === 'b'))
 })
 
-/** The batch that a dirty item is written in, the oldest one unless it is said, as far as it must. */
+/** The batch that a dirty item, the oldest unless it is said, is written in as far as it must. */
 function batchOf(item = [...shard.dirty][0]!): ReturnType<typeof shown> {
   assert.ok(shard.dropFields(FIELDS + 1))
   const batch = new Batch(1_000, Number.POSITIVE_INFINITY)
