@@ -23,11 +23,13 @@ const fields = (key: string) => text.fields(key)
 const del = (key: string) => text.del(key)
 const dirty = () => text.dirty()
 
-/** What the syncer does with a batch until it has committed. @returns its items */
-function take(): number[] {
-  const items = [...shard.dirty]
-  shard.take(items)
-  return items
+/** What the syncer does with a batch until it has committed. @param most  items of the batch */
+function take(most = Number.POSITIVE_INFINITY): Batch {
+  while (!shard.dropFields(1)) assert.ok(shard.isDirty)
+  const batch = new Batch(most, Number.POSITIVE_INFINITY)
+  for (const item of shard.dirty) if (!shard.joinBatch(item, batch)) break
+  shard.take(batch)
+  return batch
 }
 
 /** What the syncer does with a batch that succeeds: ids of records go by the order of writes. */
