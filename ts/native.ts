@@ -128,6 +128,7 @@ export const addon = loadArtifact<typeof import('../native/addon/addon.gen.js')>
 export type {
   FileLock,
   FilterHandle,
+  IdSet,
   PreparedDocuments,
   ScanContext,
   ScanOptions,

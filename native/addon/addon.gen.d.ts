@@ -23,6 +23,17 @@ export declare class FilterHandle {
   matches(document: Uint8Array): boolean
 }
 
+/** The documents that a cursor has returned. */
+export declare class IdSet {
+  /** A cursor that has returned nothing. */
+  constructor()
+  /** Begins a batch: forgets what the last one returned, unless it was committed. */
+  begin(): void
+  /** The batch counts. */
+  commit(): void
+}
+export type IdSetHandle = IdSet
+
 /** The volumes that scans read, by shard. */
 export declare class ScanContext {
   /** A context without volumes. */
@@ -33,12 +44,15 @@ export declare class ScanContext {
   removeVolume(shard: number): void
   /**
    * Reads, checks, filters and encodes the documents that a packed range of pointers points
-   * at, on this thread: for small batches.
+   * at, on this thread: for small batches. Null when the bodies have more than so many bytes.
    * @throws DAMAGED, UNKNOWN_SHARD, UNKNOWN_SEGMENT, INVALID_PACKED
    */
-  scan(packed: Uint8Array, filter: FilterHandle | undefined | null, options: ScanOptions): ScanResult
-  /** As `scan`, off the event loop. `packed` must not change until the promise is settled. */
-  scanAsync(packed: Buffer, filter: FilterHandle | undefined | null, options: ScanOptions): Promise<ScanResult>
+  scan(packed: Uint8Array, filter: FilterHandle | undefined | null, seen: IdSet | undefined | null, options: ScanOptions, maxBodyBytes: number): ScanResult | null
+  /**
+   * As `scan`, off the event loop, whatever the size. `packed` must not change until the
+   * promise is settled, nor may `seen` be used.
+   */
+  scanAsync(packed: Buffer, filter: FilterHandle | undefined | null, seen: IdSet | undefined | null, options: ScanOptions): Promise<ScanResult>
 }
 
 /** The segment files of one shard. A location is four words: segment, position, length, crc32c. */
@@ -134,6 +148,8 @@ export interface ScanOptions {
   format: ScanFormat
   /** Results at most. */
   maxResults: number
+  /** Whether a document may have several pairs; only the first counts, with `seen`. */
+  mayRepeat: boolean
 }
 
 /** The results of a scan, in the order of the pairs. */
@@ -146,6 +162,10 @@ export interface ScanResult {
   ends: Uint32Array
   /** Which pair each result comes from. */
   matches: Uint32Array
+  /** Where the key of the last pair consumed stands in the packed range. */
+  keyStart: number
+  /** Its end. */
+  keyEnd: number
 }
 
 /**

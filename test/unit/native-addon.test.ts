@@ -83,7 +83,13 @@ function storeNumbers(volume: VolumeHandle, count: number) {
   }))
   const context = new addon.ScanContext()
   context.setVolume(5, volume)
-  const options: ScanOptions = { count, idOffset: -12, format: 'bson', maxResults: count }
+  const options: ScanOptions = {
+    count,
+    idOffset: -12,
+    format: 'bson',
+    maxResults: count,
+    mayRepeat: false,
+  }
   return { packed: packPairs(pairs), context, options, ids, locations }
 }
 
@@ -240,20 +246,24 @@ test('compiles filters', () => {
   )
 })
 
+const LARGE = 2 ** 20
+
 test('scans a batch: reads, filters, encodes, and stops at the limit', async ({ volume }) => {
   const { packed, context, options, ids } = storeNumbers(volume, 10)
-  const all = context.scan(packed, null, options)
+  const all = context.scan(packed, null, null, options, LARGE)!
   assert.is(all.examined, 10)
   assert.is(all.ends.length, 10)
   assert.is(BSON.deserialize(all.payload.subarray(all.ends[8])).n, 9)
 
   const filter = new addon.FilterHandle(greaterThan(3))
-  const json = context.scan(packed, filter, { ...options, format: 'json', maxResults: 2 })
+  const few = { ...options, format: 'json', maxResults: 2 } as const
+  const json = context.scan(packed, filter, null, few, LARGE)!
   assert.is(json.examined, 6)
   assert.equal([...json.matches], [4, 5])
   assert.is(JSON.parse(json.payload.toString('utf8', 0, json.ends[0])).n, 4)
 
-  const found = await context.scanAsync(packed, filter, { ...options, format: 'ids' })
+  assert.is(context.scan(packed, filter, null, options, 10 * 20 - 1), null)
+  const found = await context.scanAsync(packed, filter, null, { ...options, format: 'ids' })
   assert.is(found.examined, 10)
   assert.equal([...found.matches], [4, 5, 6, 7, 8, 9])
   assert.ok(found.payload.equals(ids.subarray(4 * 12)))
@@ -266,11 +276,11 @@ test('names the document that is damaged', async ({ directory, volume }) => {
   const file = openSync(path, 'r+')
   writeSync(file, Buffer.of(0xff), 0, 1, locations[2 * 4 + 1]! + 6)
   closeSync(file)
-  assert.throws(() => context.scan(packed, null, options), /^DAMAGED\|2: /)
-  assert.is(await codeOfRejected(context.scanAsync(packed, null, options)), 'DAMAGED')
+  assert.throws(() => context.scan(packed, null, null, options, LARGE), /^DAMAGED\|2: /)
+  assert.is(await codeOfRejected(context.scanAsync(packed, null, null, options)), 'DAMAGED')
   context.removeVolume(5)
   assert.is(
-    codeOf(() => context.scan(packed, null, options)),
+    codeOf(() => context.scan(packed, null, null, options, LARGE)),
     'UNKNOWN_SHARD',
   )
 })

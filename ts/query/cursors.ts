@@ -7,6 +7,7 @@ import { err } from '../error.js'
 import type { FilterHandle } from '../native.js'
 import type { BucketNamespace } from './buckets.js'
 import type { Filter } from './filter.js'
+import type { Position } from './scan.js'
 
 export const CURSOR_KINDS = ['QUERY', 'UPDATE', 'DELETE'] as const
 export type CursorKind = (typeof CURSOR_KINDS)[number]
@@ -27,8 +28,8 @@ export interface Cursor {
   readonly snapshot: boolean
   /** Uuid of the bucket that the position belongs to. */
   bucketUuid: string | undefined
-  /** The next key to read; undefined before the first batch. */
-  position: Buffer | undefined
+  /** Undefined before the first batch. */
+  position: Position | undefined
 }
 
 export class Cursors {

@@ -46,7 +46,15 @@ export interface DocumentsParts {
 
 export interface ReadOptions {
   readonly format: 'bson' | 'json' | 'ids'
+  /** Whether the batch says where its documents are. */
+  readonly withMatches?: boolean
   readonly planned: () => void
+}
+
+/** What a batch of a cursor has, and the bucket that it comes from. */
+export interface DoneBatch {
+  readonly bucket: Bucket
+  readonly batch: ScanBatch
 }
 
 interface Appended {
@@ -169,25 +177,27 @@ export class Documents {
   async read(
     tx: Tx,
     cursor: Cursor,
-    { format, planned }: ReadOptions,
-  ): Promise<{ bucket: Bucket; batch: ScanBatch }> {
+    { format, withMatches, planned }: ReadOptions,
+  ): Promise<DoneBatch> {
     const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
     const plan = planFilter(cursor.filter, bucket.data)
     this.#checkReadable(bucket)
     planned()
     if (plan.kind === 'nothing') return { bucket, batch: NO_RESULTS }
-    const isResumed = cursor.bucketUuid === bucket.uuid && cursor.position !== undefined
     const request = {
       context: this.#volumes.scanContext,
-      begin: isResumed ? cursor.position! : plan.begin,
-      end: plan.end,
+      ranges: [plan],
+      position: cursor.bucketUuid === bucket.uuid ? cursor.position : undefined,
+      reverse: false,
       filter: cursor.program,
+      seen: null,
+      mayRepeat: false,
       format,
       limit: cursor.limit,
       snapshot: cursor.snapshot,
     }
     try {
-      return { bucket, batch: await scanBatch(tx, request) }
+      return { bucket, batch: await scanBatch(tx, request, withMatches) }
     } catch (cause) {
       if (nativeReason(cause)?.code !== 'UNKNOWN_SHARD') throw cause
       const isMissing = (shard: number) => this.#volumes.find('BUCKET', shard) === undefined
@@ -196,23 +206,20 @@ export class Documents {
   }
 
   /** Deletes the next batch of a cursor. */
-  async delete(
-    tx: Tx,
-    cursor: Cursor,
-    planned: () => void,
-  ): Promise<{ bucket: Bucket; batch: ScanBatch }> {
+  async delete(tx: Tx, cursor: Cursor, planned: () => void): Promise<DoneBatch> {
     tx.guardCommit(cursor.namespace)
-    const { bucket, batch } = await this.read(tx, cursor, { format: 'ids', planned })
+    const done = await this.read(tx, cursor, { format: 'ids', withMatches: true, planned })
+    const { bucket, batch } = done
     // ORDER: all checks before the first change, so that a refusal leaves an open transaction as it
     // was.
     const writes = batch.matches.map(({ pointer }) => this.#volumeOf(pointer).stage(tx))
-    for (const [i, { key, pointer }] of batch.matches.entries()) {
-      tx.clear(key)
+    for (const [i, { id, pointer }] of batch.matches.entries()) {
+      tx.clear(primaryKey(bucket.data, id))
       const { segment, position, length, crc32c } = pointer
       writes[i]!.release(bucket.prefix, Uint32Array.of(segment, position, length, crc32c), 0)
       if (i % PIECE_DOCUMENTS === 0) await yieldTurn()
     }
-    return { bucket, batch }
+    return done
   }
 
   /** @throws RespError ERR shard id: <n> is in INOPERABLE status, or the volume's text */
@@ -250,17 +257,18 @@ export class Documents {
 }
 
 /** Moves a cursor behind a batch that counts. */
-export function advance(cursor: Cursor, done: { bucket: Bucket; batch: ScanBatch }): void {
-  if (done.batch.position.length === 0) return
-  cursor.bucketUuid = done.bucket.uuid
-  cursor.position = done.batch.position
+export function advance(cursor: Cursor, { bucket, batch }: DoneBatch): void {
+  if (batch.position === undefined) return
+  cursor.bucketUuid = bucket.uuid
+  cursor.position = batch.position
 }
 
 const NO_RESULTS: ScanBatch = {
   payload: Buffer.alloc(0),
   ends: new Uint32Array(),
   matches: [],
-  position: Buffer.alloc(0),
+  position: undefined,
+  isComplete: true,
 }
 
 function prepare(documents: Buffer[], isJson: boolean): PreparedDocuments {

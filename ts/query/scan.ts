@@ -1,11 +1,17 @@
 /**
- * Reads one batch of a cursor: a range of the primary index, then for each chunk of it one native
- * call that reads the bodies, filters and encodes. Nothing is remembered here: the caller moves
- * the cursor once the batch counts.
+ * Reads one batch of a cursor: ranges of index entries, then for each chunk of one a native call
+ * that reads the bodies, filters and encodes. Nothing is remembered here: the caller moves the
+ * cursor once the batch counts.
  */
 
 import { RespError } from '../error.js'
-import { type FilterHandle, nativeReason, type ScanContext, type ScanResult } from '../native.js'
+import {
+  type FilterHandle,
+  type IdSet,
+  nativeReason,
+  type ScanContext,
+  type ScanResult,
+} from '../native.js'
 import { keyAfter } from '../store/keyspace.js'
 import { PackedReader } from '../store/packed-range.js'
 import { type Pointer, unpackPointer } from '../store/pointer.js'
@@ -17,24 +23,48 @@ const BUDGET_ENTRIES = 50_000
 const BUDGET_MS = 4_000
 const BUDGET_BYTES = 64 * 1024 * 1024
 
-/** Entries of one range read: grows from the number wanted. With a filter, more than those have
- *  to be read as a rule. */
+/** Entries of one range read: as many as are still wanted, and with a filter as many more as the
+ *  ones so far let expect; while it finds nothing, more and more. */
+const CHUNK_MARGIN = 1.2
 const CHUNK_FILTERED_MIN = 100
 const CHUNK_SECOND = 1_000
 const CHUNK_GROWTH = 1.5
 const CHUNK_MAX = 10_000
 
 /** Chunks of at most so many entries and bytes of documents are scanned on this thread. */
-const INLINE_ENTRIES = 256
+const INLINE_ENTRIES = 512
 const INLINE_BYTES = 1024 * 1024
 
 const ID_BYTES = 12
 
-export interface ScanRequest {
-  readonly context: ScanContext
+/** Keys of index entries with `begin <= key < end`. */
+export interface KeyRange {
   readonly begin: Buffer
   readonly end: Buffer
+}
+
+/** How far a cursor came. */
+export interface Position {
+  /** Index of the range. */
+  readonly range: number
+  /** Where it goes on: the next key's lower bound, or upper bound of a range that is read backwards.
+   *  */
+  readonly key: Buffer
+}
+
+export interface ScanRequest {
+  readonly context: ScanContext
+  /** Read one behind the other. */
+  readonly ranges: readonly KeyRange[]
+  /** Undefined = the start. */
+  readonly position: Position | undefined
+  /** Each range from its end. */
+  readonly reverse: boolean
   readonly filter: FilterHandle | null
+  /** What the cursor has returned and must not return again. */
+  readonly seen: IdSet | null
+  /** Whether one document may have several entries in the ranges; needs `seen`. */
+  readonly mayRepeat: boolean
   readonly format: 'bson' | 'json' | 'ids'
   readonly limit: number
   readonly snapshot: boolean
@@ -42,8 +72,8 @@ export interface ScanRequest {
 
 /** One document that was found. */
 export interface Match {
-  /** Its primary key, copied. */
-  readonly key: Buffer
+  /** Its `_id`: 12 bytes, copied. */
+  readonly id: Buffer
   readonly pointer: Pointer
 }
 
@@ -51,51 +81,130 @@ export interface ScanBatch {
   /** Results back to back, as `PackedBulks` has them. */
   readonly payload: Buffer
   readonly ends: Uint32Array
-  /** Only for format `ids`. */
+  /** Only if they were asked for. */
   readonly matches: readonly Match[]
-  /** Where the next batch begins. */
-  readonly position: Buffer
+  /** Where the next batch begins; undefined when nothing can match. */
+  readonly position: Position | undefined
+  /** Whether all ranges were read to their end. */
+  readonly isComplete: boolean
 }
 
-/** Reads until `limit` documents are found, the range ends, or the budget is used up.
+/** Reads until `limit` documents are found, the ranges end, or the budget is used up. A read that
+ *  may conflict does so with the entries that were examined, and no others.
+ *  @param withMatches  whether the batch says where its documents are
  *  @throws RespError CORRUPTED, and database errors */
-export async function scanBatch(tx: Tx, request: ScanRequest): Promise<ScanBatch> {
-  const parts: ScanResult[] = []
-  const matches: Match[] = []
-  const startedAt = performance.now()
-  let position = request.begin
-  let found = 0
-  let foundBytes = 0
-  let examined = 0
-  let chunk = Math.min(request.limit, CHUNK_MAX)
-  if (request.filter !== null) chunk = Math.max(chunk, CHUNK_FILTERED_MIN)
-  while (found < request.limit && examined < BUDGET_ENTRIES) {
-    const limit = Math.min(chunk, BUDGET_ENTRIES - examined)
-    const range = await readChunk(tx, request, position, limit)
-    if (range.count === 0) break
-    const part = await scanChunk(range, request, request.limit - found)
-    parts.push(part)
-    if (request.format === 'ids') collectMatches(range, part.matches, matches)
-    found += part.ends.length
-    foundBytes += part.payload.length
-    examined += part.examined
-    position = keyAfter(keyAt(range, part.examined - 1))
-    if (part.examined === range.count && !range.more) break
-    if (foundBytes >= BUDGET_BYTES || performance.now() - startedAt > BUDGET_MS) break
-    chunk = Math.min(Math.max(CHUNK_SECOND, Math.floor(chunk * CHUNK_GROWTH)), CHUNK_MAX)
-  }
-  return { ...joinParts(parts), matches, position }
-}
-
-function readChunk(
+export async function scanBatch(
   tx: Tx,
   request: ScanRequest,
-  begin: Buffer,
-  limit: number,
-): MaybePromise<PackedRange> {
-  const { end, snapshot } = request
-  // The limit bounds what the read conflicts with, so the mode may fetch all of it.
-  return tx.getRange(begin, end, { limit, snapshot, mode: StreamingMode.wantAll })
+  withMatches = false,
+): Promise<ScanBatch> {
+  const scan = new Scan(tx, request, withMatches)
+  request.seen?.begin()
+  while (scan.isGoingOn) await scan.step()
+  return scan.finish()
+}
+
+class Scan {
+  readonly #tx: Tx
+  readonly #request: ScanRequest
+  readonly #withMatches: boolean
+  readonly #parts: ScanResult[] = []
+  readonly #matches: Match[] = []
+  readonly #startedAt = performance.now()
+  #range: number
+  /** The part of the range that is not examined yet. */
+  #rest: KeyRange
+  #isComplete = false
+  #found = 0
+  #foundBytes = 0
+  #examined = 0
+  #chunk: number
+
+  constructor(tx: Tx, request: ScanRequest, withMatches: boolean) {
+    this.#tx = tx
+    this.#request = request
+    this.#withMatches = withMatches
+    const { ranges, position, reverse } = request
+    this.#range = position?.range ?? 0
+    const range = ranges[this.#range]!
+    this.#rest = position === undefined ? range : cut(range, position.key, reverse)
+    const chunk = Math.min(request.limit, CHUNK_MAX)
+    this.#chunk = request.filter === null ? chunk : Math.max(chunk, CHUNK_FILTERED_MIN)
+  }
+
+  get isGoingOn(): boolean {
+    return (
+      !this.#isComplete &&
+      this.#found < this.#request.limit &&
+      this.#examined < BUDGET_ENTRIES &&
+      this.#foundBytes < BUDGET_BYTES &&
+      (this.#examined === 0 || performance.now() - this.#startedAt <= BUDGET_MS)
+    )
+  }
+
+  /** Reads the next chunk of the range, and moves on. */
+  async step(): Promise<void> {
+    const { limit: wanted, ranges, reverse, snapshot } = this.#request
+    const { begin, end } = this.#rest
+    const limit = Math.min(this.#chunk, BUDGET_ENTRIES - this.#examined)
+    const options = { limit, reverse, snapshot: true, mode: StreamingMode.wantAll }
+    const read = await this.#tx.getRange(begin, end, options)
+    let isEnd = !read.more
+    if (read.count > 0) {
+      const part = await scanChunk(read, this.#request, wanted - this.#found)
+      this.#add(read, part)
+      isEnd &&= part.examined === read.count
+      this.#rest = cut(this.#rest, nextKey(read, part, reverse), reverse)
+    }
+    if (!snapshot) this.#addConflict({ begin, end }, isEnd)
+    if (!isEnd) return
+    if (this.#range === ranges.length - 1) this.#isComplete = true
+    else this.#rest = ranges[++this.#range]!
+  }
+
+  finish(): ScanBatch {
+    const key = this.#request.reverse ? this.#rest.end : this.#rest.begin
+    return {
+      ...joinParts(this.#parts),
+      matches: this.#matches,
+      position: { range: this.#range, key },
+      isComplete: this.#isComplete,
+    }
+  }
+
+  #add(read: PackedRange, part: ScanResult): void {
+    this.#parts.push(part)
+    if (this.#withMatches) collectMatches(read, part.matches, this.#matches)
+    this.#found += part.ends.length
+    this.#foundBytes += part.payload.length
+    this.#examined += part.examined
+    this.#chunk = this.#nextChunk()
+  }
+
+  /** Conflicts with changes of what was examined, the gaps in between included. */
+  #addConflict(before: KeyRange, isEnd: boolean): void {
+    if (isEnd) this.#tx.addReadConflictRange(before.begin, before.end)
+    else if (this.#request.reverse) this.#tx.addReadConflictRange(this.#rest.end, before.end)
+    else this.#tx.addReadConflictRange(before.begin, this.#rest.begin)
+  }
+
+  #nextChunk(): number {
+    const missing = this.#request.limit - this.#found
+    const expected = Math.ceil((missing * this.#examined * CHUNK_MARGIN) / this.#found)
+    const growing = Math.max(CHUNK_SECOND, Math.floor(this.#chunk * CHUNK_GROWTH))
+    return Math.max(1, Math.min(expected, growing, CHUNK_MAX))
+  }
+}
+
+/** What of a range comes behind a bound. */
+function cut(range: KeyRange, bound: Buffer, reverse: boolean): KeyRange {
+  return reverse ? { begin: range.begin, end: bound } : { begin: bound, end: range.end }
+}
+
+/** The bound behind the last entry that was examined. */
+function nextKey({ data }: PackedRange, part: ScanResult, reverse: boolean): Buffer {
+  const key = data.subarray(part.keyStart, part.keyEnd)
+  return reverse ? Buffer.from(key) : keyAfter(key)
 }
 
 function scanChunk(
@@ -103,24 +212,20 @@ function scanChunk(
   request: ScanRequest,
   maxResults: number,
 ): MaybePromise<ScanResult> {
-  const { context, filter, format } = request
-  const options = { count: range.count, idOffset: -ID_BYTES, format, maxResults }
+  const { context, filter, seen, format, mayRepeat } = request
+  const { data, count } = range
+  const options = { count, idOffset: -ID_BYTES, format, maxResults, mayRepeat }
   try {
-    if (isScannedInline(range)) return context.scan(range.data, filter, options)
-    return context.scanAsync(range.data, filter, options).catch(cause => {
+    if (count <= INLINE_ENTRIES) {
+      const result = context.scan(data, filter, seen, options, INLINE_BYTES)
+      if (result !== null) return result
+    }
+    return context.scanAsync(data, filter, seen, options).catch(cause => {
       throw scanError(cause, range)
     })
   } catch (cause) {
     throw scanError(cause, range)
   }
-}
-
-function isScannedInline(range: PackedRange): boolean {
-  if (range.count > INLINE_ENTRIES) return false
-  let bytes = 0
-  const reader = new PackedReader(range)
-  while (reader.next()) bytes += unpackPointer(reader.value).length
-  return bytes <= INLINE_BYTES
 }
 
 /** A document whose bytes are damaged is named by its id; anything else is unexpected here. */
@@ -146,7 +251,8 @@ function collectMatches(range: PackedRange, indexes: Uint32Array, matches: Match
   let at = -1
   for (const index of indexes) {
     for (; at < index; at++) reader.next()
-    matches.push({ key: Buffer.from(reader.key), pointer: unpackPointer(reader.value) })
+    const id = Buffer.from(reader.key.subarray(-ID_BYTES))
+    matches.push({ id, pointer: unpackPointer(reader.value) })
   }
 }
 

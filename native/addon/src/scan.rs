@@ -1,9 +1,9 @@
 //! Batches of a query.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kronotop_document::Filter;
-use kronotop_scan::{Format, Output, Request, Volumes, scan};
+use kronotop_scan::{Format, IdSet, Output, Request, Volumes, body_bytes, scan};
 use napi::bindgen_prelude::{AsyncTask, Buffer, BufferSlice, Uint32ArraySlice};
 use napi::{Env, ScopedTask};
 use napi_derive::napi;
@@ -34,6 +34,8 @@ pub struct ScanOptions {
     pub format: ScanFormat,
     /// Results at most.
     pub max_results: u32,
+    /// Whether a document may have several pairs; only the first counts, with `seen`.
+    pub may_repeat: bool,
 }
 
 /// The results of a scan, in the order of the pairs.
@@ -47,6 +49,38 @@ pub struct ScanResult<'env> {
     pub ends: Uint32ArraySlice<'env>,
     /// Which pair each result comes from.
     pub matches: Uint32ArraySlice<'env>,
+    /// Where the key of the last pair consumed stands in the packed range.
+    pub key_start: u32,
+    /// Its end.
+    pub key_end: u32,
+}
+
+/// The documents that a cursor has returned.
+#[napi(js_name = "IdSet")]
+#[derive(Default)]
+pub struct IdSetHandle {
+    ids: Arc<Mutex<IdSet>>,
+}
+
+#[napi]
+impl IdSetHandle {
+    /// A cursor that has returned nothing.
+    #[napi(constructor, catch_unwind)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins a batch: forgets what the last one returned, unless it was committed.
+    #[napi(catch_unwind)]
+    pub fn begin(&self) {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).begin();
+    }
+
+    /// The batch counts.
+    #[napi(catch_unwind)]
+    pub fn commit(&self) {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).commit();
+    }
 }
 
 /// The volumes that scans read, by shard.
@@ -77,7 +111,7 @@ impl ScanContext {
     }
 
     /// Reads, checks, filters and encodes the documents that a packed range of pointers points
-    /// at, on this thread: for small batches.
+    /// at, on this thread: for small batches. Null when the bodies have more than so many bytes.
     /// @throws DAMAGED, UNKNOWN_SHARD, UNKNOWN_SEGMENT, INVALID_PACKED
     #[napi(catch_unwind)]
     pub fn scan<'env>(
@@ -85,23 +119,32 @@ impl ScanContext {
         env: &'env Env,
         packed: &[u8],
         filter: Option<&FilterHandle>,
+        seen: Option<&IdSetHandle>,
         options: ScanOptions,
-    ) -> Result<ScanResult<'env>> {
+        max_body_bytes: u32,
+    ) -> Result<Option<ScanResult<'env>>> {
+        if body_bytes(packed) > max_body_bytes as usize {
+            return Ok(None);
+        }
         let filter = filter.map(FilterHandle::filter);
-        let output = scan(&request(packed, filter.as_deref(), options), &self.volumes);
-        result(env, output.map_err(from_scan)?)
+        let seen = seen.map(|seen| &*seen.ids);
+        let output = run(packed, filter.as_deref(), seen, options, &self.volumes)?;
+        result(env, output).map(Some)
     }
 
-    /// As `scan`, off the event loop. `packed` must not change until the promise is settled.
+    /// As `scan`, off the event loop, whatever the size. `packed` must not change until the
+    /// promise is settled, nor may `seen` be used.
     #[napi(catch_unwind, ts_return_type = "Promise<ScanResult>")]
     pub fn scan_async(
         &self,
         packed: Buffer,
         filter: Option<&FilterHandle>,
+        seen: Option<&IdSetHandle>,
         options: ScanOptions,
     ) -> AsyncTask<ScanTask> {
         let filter = filter.map(FilterHandle::filter);
-        AsyncTask::new(ScanTask { volumes: self.volumes.clone(), packed, filter, options })
+        let seen = seen.map(|seen| seen.ids.clone());
+        AsyncTask::new(ScanTask { volumes: self.volumes.clone(), packed, filter, seen, options })
     }
 }
 
@@ -109,6 +152,7 @@ pub struct ScanTask {
     volumes: Arc<Volumes>,
     packed: Buffer,
     filter: Option<Arc<Filter>>,
+    seen: Option<Arc<Mutex<IdSet>>>,
     options: ScanOptions,
 }
 
@@ -118,8 +162,8 @@ impl<'task> ScopedTask<'task> for ScanTask {
 
     fn compute(&mut self) -> Result<Output> {
         caught(|| {
-            let request = request(&self.packed, self.filter.as_deref(), self.options);
-            scan(&request, &self.volumes).map_err(from_scan)
+            let Self { volumes, packed, filter, seen, options } = self;
+            run(packed, filter.as_deref(), seen.as_deref(), *options, volumes)
         })
     }
 
@@ -128,8 +172,14 @@ impl<'task> ScopedTask<'task> for ScanTask {
     }
 }
 
-fn request<'a>(packed: &'a [u8], filter: Option<&'a Filter>, options: ScanOptions) -> Request<'a> {
-    Request {
+fn run(
+    packed: &[u8],
+    filter: Option<&Filter>,
+    seen: Option<&Mutex<IdSet>>,
+    options: ScanOptions,
+    volumes: &Volumes,
+) -> Result<Output> {
+    let request = Request {
         packed,
         count: options.count as usize,
         id_offset: options.id_offset as isize,
@@ -140,7 +190,10 @@ fn request<'a>(packed: &'a [u8], filter: Option<&'a Filter>, options: ScanOption
             ScanFormat::Ids => Format::Ids,
         },
         max_results: options.max_results as usize,
-    }
+        may_repeat: options.may_repeat,
+    };
+    let mut seen = seen.map(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner));
+    scan(&request, volumes, seen.as_deref_mut()).map_err(from_scan)
 }
 
 fn result(env: &Env, output: Output) -> Result<ScanResult<'_>> {
@@ -150,5 +203,8 @@ fn result(env: &Env, output: Output) -> Result<ScanResult<'_>> {
         payload: convert::buffer(env, output.payload)?,
         ends: convert::words(env, output.ends)?,
         matches: convert::words(env, output.matches)?,
+        // Lossless: a packed range has far less than 4 GiB.
+        key_start: output.last_key.start as u32,
+        key_end: output.last_key.end as u32,
     })
 }

@@ -5,6 +5,7 @@
 //! has enough results stops, and says how far it came.
 
 mod error;
+mod id_set;
 mod packed;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use kronotop_document::{Filter, bson_to_json};
 use kronotop_segment::{Location, Volume};
 
 pub use error::Error;
+pub use id_set::IdSet;
 pub use packed::{POINTER_BYTES, Pair, Pairs, Pointer};
 
 /// Bytes of an `_id` at the end of, or inside, a key.
@@ -58,6 +60,9 @@ pub struct Request<'a> {
     pub format: Format,
     /// How many results to return at most.
     pub max_results: usize,
+    /// Whether a document may have several pairs. Only the first one that is found counts, in all
+    /// batches that share an [`IdSet`].
+    pub may_repeat: bool,
 }
 
 /// The results of a scan, in the order of the pairs.
@@ -72,18 +77,40 @@ pub struct Output {
     pub ends: Vec<u32>,
     /// Which pair each result comes from.
     pub matches: Vec<u32>,
+    /// Where the key of the last pair consumed stands in the packed range.
+    pub last_key: Range<usize>,
+}
+
+/// Bytes of the bodies that a packed range points at, as far as it can be read.
+#[must_use]
+pub fn body_bytes(packed: &[u8]) -> usize {
+    let mut pairs = Pairs::new(packed);
+    let mut total = 0;
+    while let Some(pair) = pairs.take() {
+        let pointer = Pointer::decode(pair.value);
+        total += pointer.map_or(0, |pointer| pointer.location.length as usize);
+    }
+    total
 }
 
 /// Scans one batch.
 ///
+/// @param seen  what the cursor has returned: such pairs are passed over, and results are added
+///
 /// # Errors
 /// See [`Error`]; there is no partial output. A pair past the last result wanted may be damaged
 /// without being noticed.
-pub fn scan(request: &Request<'_>, volumes: &Volumes) -> Result<Output, Error> {
+pub fn scan(
+    request: &Request<'_>,
+    volumes: &Volumes,
+    seen: Option<&mut IdSet>,
+) -> Result<Output, Error> {
     let mut scan = Scan {
         request,
         volumes,
         filter: request.filter.filter(|filter| !filter.matches_all()),
+        is_checked: seen.as_ref().is_some_and(|seen| request.may_repeat || seen.is_resumed()),
+        seen,
         pairs: Pairs::new(request.packed),
         output: Output::default(),
     };
@@ -102,6 +129,9 @@ struct Scan<'a> {
     volumes: &'a Volumes,
     /// `None` when every document matches.
     filter: Option<&'a Filter>,
+    seen: Option<&'a mut IdSet>,
+    /// Whether `seen` may have one of the pairs.
+    is_checked: bool,
     pairs: Pairs<'a>,
     output: Output,
 }
@@ -114,23 +144,44 @@ impl<'a> Scan<'a> {
     }
 
     fn take_id(&mut self) -> Result<(), Error> {
-        let pair = self.pairs.take().ok_or(Error::Packed)?;
+        let pair = self.take_pair()?;
+        if self.is_seen(pair)? {
+            self.output.examined += 1;
+            return Ok(());
+        }
         self.push(pair, &[])
+    }
+
+    /// Takes the next pair. It is the last one consumed until another one is.
+    fn take_pair(&mut self) -> Result<Pair<'a>, Error> {
+        let pair = self.pairs.take().ok_or(Error::Packed)?;
+        self.output.last_key = self.pairs.key_range(pair);
+        Ok(pair)
+    }
+
+    /// Whether the cursor has returned the document of the next pair.
+    fn is_seen(&mut self, pair: Pair<'_>) -> Result<bool, Error> {
+        if !self.is_checked {
+            return Ok(false);
+        }
+        let id = self.id_of(pair)?;
+        Ok(self.seen.as_mut().is_some_and(|seen| seen.contains(&id)))
+    }
+
+    fn id_of(&self, pair: Pair<'_>) -> Result<[u8; ID_BYTES], Error> {
+        let index = self.output.examined;
+        id_of(pair.key, self.request.id_offset).ok_or(Error::Id { index })
     }
 
     /// Reads, filters and encodes the next pairs, until the scan is done or the chunk ends.
     fn take_chunk(&mut self) -> Result<(), Error> {
         let chunk = self.next_chunk()?;
         let bodies = self.read(&chunk)?;
-        for ((pair, _), range) in chunk.iter().zip(bodies.ranges) {
+        for range in bodies.ranges {
+            let pair = self.take_pair()?;
             let body = bodies.bytes.get(range).unwrap_or_default();
-            let index = self.output.examined;
-            let matches = match self.filter {
-                Some(filter) => filter.matches(body).map_err(|error| damaged(index, &error))?,
-                None => true,
-            };
-            if matches {
-                self.push(*pair, body)?;
+            if self.matches(pair, body)? {
+                self.push(pair, body)?;
             } else {
                 self.output.examined += 1;
             }
@@ -141,33 +192,51 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    fn next_chunk(&mut self) -> Result<Vec<(Pair<'a>, Pointer)>, Error> {
+    fn matches(&mut self, pair: Pair<'_>, body: &[u8]) -> Result<bool, Error> {
+        if body.is_empty() {
+            return Ok(false);
+        }
+        let index = self.output.examined;
+        let matches = match self.filter {
+            Some(filter) => filter.matches(body).map_err(|error| damaged(index, &error))?,
+            None => true,
+        };
+        Ok(matches && !self.is_seen(pair)?)
+    }
+
+    /// The pointers of the next pairs; none for a document that the cursor has returned.
+    fn next_chunk(&mut self) -> Result<Vec<Option<Pointer>>, Error> {
         let Output { examined, matches, payload, .. } = &self.output;
-        let mut pair_limit = CHUNK_PAIRS.min(self.request.count - examined);
+        let (first, found) = (*examined, matches.len());
+        let mut pair_limit = CHUNK_PAIRS.min(self.request.count - first);
         if self.filter.is_none() {
-            pair_limit = pair_limit.min(self.request.max_results - matches.len());
+            pair_limit = pair_limit.min(self.request.max_results - found);
         }
         let byte_limit = CHUNK_BYTES.min(PAYLOAD_LIMIT_BYTES - payload.len());
         let mut chunk = Vec::with_capacity(pair_limit);
         let mut bytes = 0;
-        for index in (*examined..).take(pair_limit) {
-            let mut after = self.pairs.clone();
-            let pair = after.take().ok_or(Error::Packed)?;
+        let mut pairs = self.pairs.clone();
+        for index in (first..).take(pair_limit) {
+            let pair = pairs.take().ok_or(Error::Packed)?;
+            if self.is_seen(pair)? {
+                chunk.push(None);
+                continue;
+            }
             let pointer = Pointer::decode(pair.value).ok_or(Error::Pointer { index })?;
             bytes += pointer.location.length as usize;
             if !chunk.is_empty() && bytes > byte_limit {
                 break;
             }
-            self.pairs = after;
-            chunk.push((pair, pointer));
+            chunk.push(Some(pointer));
         }
         Ok(chunk)
     }
 
     /// Reads the bodies of a chunk, each shard's in one batch.
-    fn read(&self, chunk: &[(Pair<'_>, Pointer)]) -> Result<Bodies, Error> {
+    fn read(&self, chunk: &[Option<Pointer>]) -> Result<Bodies, Error> {
         let mut by_shard: BTreeMap<u16, Vec<(usize, Location)>> = BTreeMap::new();
-        for (place, (_, pointer)) in chunk.iter().enumerate() {
+        for (place, pointer) in chunk.iter().enumerate() {
+            let Some(pointer) = pointer else { continue };
             by_shard.entry(pointer.shard).or_default().push((place, pointer.location));
         }
         let mut bodies = Bodies { bytes: Vec::new(), ranges: vec![0..0; chunk.len()] };
@@ -201,13 +270,19 @@ impl<'a> Scan<'a> {
     /// Adds the next pair, whose body is given, to the results.
     fn push(&mut self, pair: Pair<'_>, body: &[u8]) -> Result<(), Error> {
         let index = self.output.examined;
+        if self.seen.is_some() {
+            let id = self.id_of(pair)?;
+            if let Some(seen) = &mut self.seen {
+                seen.add(id);
+            }
+        }
         let payload = &mut self.output.payload;
         match self.request.format {
             Format::Bson => payload.extend_from_slice(body),
             Format::Json => bson_to_json(body, payload).map_err(|error| damaged(index, &error))?,
             Format::Ids => {
                 let id = id_of(pair.key, self.request.id_offset).ok_or(Error::Id { index })?;
-                payload.extend_from_slice(id);
+                payload.extend_from_slice(&id);
             }
         }
         // Lossless: the payload ends with one document after its limit, the batch has no more
@@ -219,15 +294,15 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The bodies of a chunk; a range per pair.
+/// The bodies of a chunk; a range per pair, empty where there was no pointer.
 struct Bodies {
     bytes: Vec<u8>,
     ranges: Vec<Range<usize>>,
 }
 
-fn id_of(key: &[u8], offset: isize) -> Option<&[u8]> {
+fn id_of(key: &[u8], offset: isize) -> Option<[u8; ID_BYTES]> {
     let start = if offset < 0 { key.len().checked_add_signed(offset)? } else { offset as usize };
-    key.get(start..start.checked_add(ID_BYTES)?)
+    key.get(start..)?.first_chunk().copied()
 }
 
 fn damaged(index: usize, reason: &dyn std::fmt::Display) -> Error {

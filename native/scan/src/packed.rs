@@ -5,6 +5,8 @@
 //! pointer:  [ shard u16be | segment u32be | position u32be | length u32be | crc32c u32be ]
 //! ```
 
+use std::ops::Range;
+
 use kronotop_segment::Location;
 
 /// Bytes of an encoded pointer.
@@ -67,6 +69,7 @@ pub struct Pair<'a> {
 /// Walks a packed range.
 #[derive(Debug, Clone)]
 pub struct Pairs<'a> {
+    length: usize,
     rest: &'a [u8],
 }
 
@@ -74,7 +77,7 @@ impl<'a> Pairs<'a> {
     /// A walk from the first pair.
     #[must_use]
     pub fn new(data: &'a [u8]) -> Self {
-        Self { rest: data }
+        Self { length: data.len(), rest: data }
     }
 
     /// Takes the next pair; `None` where the data ends or is cut short.
@@ -85,6 +88,12 @@ impl<'a> Pairs<'a> {
         let (value, rest) = rest.split_at_checked(u32::from_le_bytes(*value_length) as usize)?;
         self.rest = rest;
         Some(Pair { key, value })
+    }
+
+    /// Where the key of the pair that was taken last stands in the packed range.
+    pub(crate) fn key_range(&self, taken: Pair<'_>) -> Range<usize> {
+        let end = self.length - self.rest.len() - taken.value.len();
+        end - taken.key.len()..end
     }
 }
 

@@ -75,11 +75,12 @@ impl Batch {
             filter: None,
             format,
             max_results: usize::MAX,
+            may_repeat: false,
         }
     }
 
     fn scan(&self, request: &Request<'_>) -> Result<Output, Error> {
-        scan(request, &self.volumes)
+        scan(request, &self.volumes, None)
     }
 }
 
@@ -136,7 +137,7 @@ fn takes_ids_from_the_keys_without_reading_bodies() {
 #[test]
 fn keeps_what_the_filter_keeps() {
     let batch = Batch::new(&[1; 6]);
-    let filter = greater_than_three();
+    let filter = greater_than(3);
     let request = Request { filter: Some(&filter), ..batch.request(Format::Ids) };
     let output = batch.scan(&request).unwrap();
     assert_eq!(output.examined, 6);
@@ -237,8 +238,34 @@ proptest! {
     }
 }
 
-/// A filter that keeps documents whose `n` is greater than 3.
-fn greater_than_three() -> Filter {
-    let program = bson::doc! { "n": "cmp", "p": "n", "o": "gt", "v": 3 };
+/// A filter that keeps documents whose `n` is greater than a number.
+fn greater_than(number: i32) -> Filter {
+    let program = bson::doc! { "n": "cmp", "p": "n", "o": "gt", "v": number };
     Filter::parse(&program.to_vec().unwrap()).unwrap()
+}
+
+#[test]
+fn a_document_with_several_pairs_is_returned_once() {
+    let mut batch = Batch::new(&[1, 2, 3]);
+    for again in [1, 2, 1] {
+        let pointer = batch.pointers[again].encode();
+        batch.add_pair(&[PREFIX, &id(again)].concat(), &pointer);
+    }
+    let mut seen = IdSet::default();
+    let request = Request { count: 6, may_repeat: true, ..batch.request(Format::Ids) };
+    let filter = greater_than(-1);
+    for filter in [None, Some(&filter)] {
+        for _attempt in 0..2 {
+            seen.begin();
+            let request = Request { filter, ..request };
+            let output = scan(&request, &batch.volumes, Some(&mut seen)).unwrap();
+            assert_eq!((output.examined, output.matches), (6, vec![0, 1, 2]));
+            assert_eq!(batch.packed[output.last_key], [PREFIX, &id(1)].concat());
+        }
+    }
+    seen.commit();
+    seen.begin();
+    let resumed = Request { may_repeat: false, format: Format::Bson, ..request };
+    let output = scan(&resumed, &batch.volumes, Some(&mut seen)).unwrap();
+    assert_eq!((output.examined, output.matches), (6, vec![]));
 }

@@ -51,7 +51,7 @@ async function read(filter: object, limit = 100): Promise<string[]> {
 async function remove(tx: Tx, cursor: ReturnType<typeof makeCursor>): Promise<string[]> {
   const done = await member.documents.delete(tx, cursor, () => {})
   advance(cursor, done)
-  return done.batch.matches.map(({ key }) => key.toString('hex', key.length - 12))
+  return done.batch.matches.map(({ id }) => id.toString('hex'))
 }
 
 const usedBytes = async (): Promise<number> => {

@@ -11,8 +11,6 @@ import type { QueryOptions } from './options.js'
 
 export const cursorsSlot = new SessionSlot(() => new Cursors())
 
-const ID_BYTES = 12
-
 /** Largest effective batch size, exclusive. */
 const LIMIT_BOUND = 10_000
 
@@ -96,8 +94,7 @@ export async function nextBatch(
       : documents.delete(tx, cursor, planned),
   )
   advance(cursor, done)
-  if (!isQuery && objectIdFormat === 'hex') {
-    return done.batch.matches.map(({ key }) => key.toString('hex', key.length - ID_BYTES))
-  }
-  return new PackedBulks(done.batch.payload, done.batch.ends)
+  const { batch } = done
+  if (!isQuery && objectIdFormat === 'hex') return batch.matches.map(({ id }) => id.toString('hex'))
+  return new PackedBulks(batch.payload, batch.ends)
 }
