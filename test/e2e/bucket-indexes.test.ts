@@ -2,7 +2,7 @@
 import * as assert from 'uvu/assert'
 import { queryAll, useJson } from '../support/bucket.js'
 import { type Data, type RespClient, toData } from '../support/resp-client.js'
-import { serverSuite } from '../support/server-suite.js'
+import { serverSuite, withTestServer } from '../support/server-suite.js'
 
 const { server, test } = serverSuite('bucket indexes')
 
@@ -135,7 +135,7 @@ test('IF-NOT-EXISTS leaves a bucket as it is', async () => {
   assert.equal(await names(client, 'kept'), ['primary-index', BY_AGE])
 })
 
-test('the last schema and the last collation count, and words belong to their keyword', async () => {
+test('words belong to their keyword, and of several the last one counts', async () => {
   const client = await server.connect(3)
   const [first, last] = ['{"locale": "xx", "strength": 1}', '{"locale": "en", "strength": 4}']
   await client.call(
@@ -240,6 +240,29 @@ test('a transaction that wrote before a new index cannot be committed behind it'
   assert.match(await writer.error('COMMIT'), /^NOT_COMMITTED /)
 })
 
+test('each change is made once, whatever becomes of its commits', () =>
+  withTestServer(
+    [],
+    async troubled => {
+      const client = await troubled.connect(3)
+      for (let round = 0; round < 15; round++) {
+        const bucket = `troubled-${round}`
+        for (const words of [
+          ['BUCKET.CREATE', bucket, 'INDEXES', AGE],
+          ['BUCKET.INDEX', 'CREATE', bucket, '{"n": {"bson_type": "int32"}}'],
+          ['BUCKET.INDEX', 'DROP', bucket, BY_AGE],
+          ['BUCKET.INDEX', 'ANALYZE', bucket, 'primary-index'],
+          ['BUCKET.REMOVE', bucket],
+          ['BUCKET.PURGE', bucket],
+        ]) {
+          assert.is(await client.call(...words), 'OK', words.join(' '))
+        }
+        assert.match(await client.error('BUCKET.REMOVE', bucket), /^NOSUCHBUCKET /)
+      }
+    },
+    { seed: 7, unknownResult: 0.3, notCommitted: 0.1 },
+  ))
+
 test('answers mistakes with the documented texts', async () => {
   const client = await server.connect()
   await client.call('BUCKET.CREATE', 'wrong', 'INDEXES', PEOPLE)
@@ -288,6 +311,9 @@ test('answers mistakes with the documented texts', async () => {
   for (const [words, error] of create) {
     assert.is(await client.error('BUCKET.CREATE', 'refused', ...words), error)
   }
+  const long = `{"${'x'.repeat(100_000)}": {"bson_type": "int32"}}`
+  assert.match(await client.error('BUCKET.INDEX', 'CREATE', 'wrong', long), /^VALUE_TOO_LARGE /)
+  assert.is(((await names(client, 'wrong')) as string[]).length, 4)
   await client.call('MULTI')
   assert.is(await client.error('BUCKET.INDEX', 'LIST', 'wrong'), MULTI_REFUSAL)
 })

@@ -9,7 +9,6 @@ import type { Tx } from '../store/tx.js'
 import { type Bucket, changeBucket, changeIndex } from './buckets.js'
 import { type IndexIds, parseIndexSchema } from './index-schema.js'
 import {
-  type IndexTask,
   type IndexTasks,
   isActive,
   type TaskIds,
@@ -43,19 +42,33 @@ export function createIndexes(
     addTask(tx, change, { n: i, index: id, kind: 'BOUNDARY' })
 }
 
+/** What a command drops: its name, and once that was found, the index itself. */
+export interface Drop {
+  readonly name: string
+  index?: bigint
+}
+
 /** Takes an index out of use; a task deletes its entries, and then the index.
+ *  @param drop the same one however often the transaction is attempted
  *  @throws RespError ERR (primary index, dropped already, active tasks), NOSUCHINDEX */
-export async function dropIndex(tx: Tx, change: IndexChange, name: string): Promise<void> {
+export async function dropIndex(tx: Tx, change: IndexChange, drop: Drop): Promise<void> {
   const { bucket, namespace } = change.place
-  if (name === PRIMARY_INDEX.name) throw err('Cannot drop the primary index')
-  const index = requireIndex(bucket, name)
-  const tasks = await change.tasks.list(tx, bucket, index.id)
-  if (isRepeated(tasks, change)) return
+  if (drop.name === PRIMARY_INDEX.name) throw err('Cannot drop the primary index')
+  if (drop.index !== undefined && isDropped(bucket, drop.index)) return
+  const index = requireIndex(bucket, drop.name)
   if (index.status === 'DROPPED') throw err("Index is already in the 'DROPPED' status")
+  const tasks = await change.tasks.list(tx, bucket, index.id)
   if (tasks.some(isActive)) throw err('Index has active tasks')
   tx.guardCommit(namespace)
   changeIndex(tx, bucket, { id: index.id, change: { status: 'DROPPED' } })
   addTask(tx, change, { n: 0, index: index.id, kind: 'DROP' })
+  drop.index = index.id
+}
+
+/** Is an index dropped, and maybe gone already? */
+function isDropped(bucket: Bucket, id: bigint): boolean {
+  const index = bucket.indexes.find(candidate => candidate.id === id)
+  return index === undefined || index.status === 'DROPPED'
 }
 
 /** Has statistics of an index made, in the background.
@@ -64,7 +77,8 @@ export async function analyzeIndex(tx: Tx, change: IndexChange, name: string): P
   const { bucket, namespace } = change.place
   const index = requireIndex(bucket, name)
   const tasks = await change.tasks.list(tx, bucket, index.id)
-  if (isRepeated(tasks, change)) return
+  // Its own task: an earlier attempt was applied although its commit failed.
+  if (tasks.some(({ id }) => id.equals(change.taskIds.at(0)))) return
   const { status } = index
   if (status !== 'READY') {
     throw err(`Cannot analyze index: index is not in READY state (current=${status})`)
@@ -92,11 +106,6 @@ export function allIndexes(bucket: Bucket): IndexDefinition[] {
 export async function cardinality(tx: Tx, bucket: Bucket, index: bigint): Promise<bigint> {
   const counter = await tx.get(cardinalityKey(bucket.data, index), true)
   return counter?.readBigInt64LE() ?? 0n
-}
-
-/** Its own task: an earlier attempt was applied although its commit failed. */
-function isRepeated(tasks: readonly IndexTask[], { taskIds }: IndexChange): boolean {
-  return tasks.some(({ id }) => id.equals(taskIds.at(0)))
 }
 
 function addTask(

@@ -6,6 +6,7 @@ import {
   analyzeIndex,
   cardinality,
   createIndexes,
+  type Drop,
   dropIndex,
   type IndexChange,
   requireIndex,
@@ -65,7 +66,8 @@ const create = (schema: string, ids = new IndexIds()): Work => {
   return (tx, at) => createIndexes(tx, at, { schema: Buffer.from(schema), ids })
 }
 const drop = (name: string): Work => {
-  return (tx, at) => dropIndex(tx, at, name)
+  const dropped: Drop = { name }
+  return (tx, at) => dropIndex(tx, at, dropped)
 }
 const analyze = (name: string): Work => {
   return (tx, at) => analyzeIndex(tx, at, name)

@@ -8,6 +8,7 @@ import {
   analyzeIndex,
   cardinality,
   createIndexes,
+  type Drop,
   dropIndex,
   type IndexChange,
   requireIndex,
@@ -198,8 +199,10 @@ const drop = subcommand({
       'deleted.',
     'An index that is being built or analyzed cannot be dropped.',
   ],
-  run: (ctx, { bucket, name }) =>
-    changing(ctx, bucket, (tx, change) => dropIndex(tx, change, name)),
+  run: (ctx, { bucket, name }) => {
+    const dropped: Drop = { name }
+    return changing(ctx, bucket, (tx, change) => dropIndex(tx, change, dropped))
+  },
 })
 
 const tasks = subcommand({
