@@ -13,6 +13,8 @@ import { allCommands } from './commands/index.js'
 import type { Config } from './config/config.js'
 import { transportModule } from './native.js'
 import { Documents } from './query/documents.js'
+import { IndexTasks } from './query/index-tasks.js'
+import { BucketRemoval } from './query/removal.js'
 import { Redis } from './redis/redis.js'
 import type { Port } from './server/command.js'
 import type { Lifecycle, Services } from './server/context.js'
@@ -128,6 +130,9 @@ async function open(config: Config, { version, log, teardown }: OpenOptions): Pr
   teardown.add('volumes', () => volumes.close())
   await volumes.start()
   const documents = new Documents({ volumes, routes })
+  const tasks = new IndexTasks(await openClusterDirectory(store, config.cluster.name, 'tasks'))
+  const registry = prefixRegistry
+  const bucketRemoval = new BucketRemoval({ store, namespaces, volumes, tasks, registry })
   const redis = config.redis.enabled ? new Redis({ ...parts, volumes }) : undefined
   if (redis !== undefined) {
     teardown.add('redis', () => redis.stop())
@@ -147,6 +152,8 @@ async function open(config: Config, { version, log, teardown }: OpenOptions): Pr
     cluster,
     volumes,
     documents,
+    indexTasks: tasks,
+    bucketRemoval,
     prefixRegistry,
     ...(redis === undefined ? {} : { redis }),
   }

@@ -3,7 +3,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { METADATA_VERSION } from '../../ts/cluster/administration.js'
 import { ClusterKeys } from '../../ts/cluster/keys.js'
-import { decodeMember, encodeMember, processIdText } from '../../ts/cluster/member.js'
+import { decodeMember, encodeMember } from '../../ts/cluster/member.js'
+import { stampText } from '../../ts/store/stamp-text.js'
 
 const keys = new ClusterKeys({
   metadata: Buffer.from('1501', 'hex'),
@@ -49,7 +50,7 @@ test('a member record is JSON with these names', () => {
   const record = {
     memberId: MEMBER,
     status: 'RUNNING',
-    processId: processIdText(Buffer.from('000004395a7c410000000000', 'hex')),
+    processId: stampText(Buffer.from('000004395a7c410000000000', 'hex')),
     external: { host: '127.0.0.1', port: 5484 },
     internal: { host: '::1', port: 3320 },
   } as const

@@ -45,6 +45,7 @@ const ROUNDS = {
   'purges beside writers': { short: 15, long: 1_000 },
   'kill during namespace commands': { short: 5, long: 200 },
   'kill during inserts': { short: 6, long: 300 },
+  'kill during purges': { short: 5, long: 200 },
   'kill during a load': { short: 4, long: 100 },
   'small histories': { short: 5_000, long: 300_000 },
   'recorded histories': { short: 200, long: 10_000 },

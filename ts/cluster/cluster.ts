@@ -6,13 +6,14 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import { openClusterDirectory } from '../store/directory.js'
+import { stampText } from '../store/stamp-text.js'
 import type { Store } from '../store/store.js'
 import type { Tx } from '../store/tx.js'
 import { Administration, METADATA_VERSION } from './administration.js'
 import type { Identity } from './identity.js'
 import { ClusterKeys } from './keys.js'
 import { Liveness } from './liveness.js'
-import { type Address, type MemberRecord, processIdText } from './member.js'
+import type { Address, MemberRecord } from './member.js'
 import { Membership } from './membership.js'
 import { RouteTable, type Topology } from './routes.js'
 
@@ -93,7 +94,7 @@ export class Cluster {
     const record: MemberRecord = {
       memberId: this.memberId,
       status: 'RUNNING',
-      processId: processIdText(await this.#newProcessId()),
+      processId: stampText(await this.#newProcessId()),
       ...addresses,
     }
     await this.#membership.register(record)

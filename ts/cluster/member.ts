@@ -18,7 +18,7 @@ export function addressText({ host, port }: Address): string {
 export interface MemberRecord {
   readonly memberId: string
   readonly status: MemberStatus
-  /** Opaque, increasing with every process start; see `processIdText`. */
+  /** Opaque, increasing with every process start; see `stampText`. */
   readonly processId: string
   readonly external: Address
   readonly internal: Address
@@ -28,27 +28,6 @@ export interface MemberRecord {
  *  brackets around an IPv6 host. */
 export function clientAddress({ external: { host, port } }: MemberRecord): string {
   return `${host}:${port}`
-}
-
-const BASE32HEX = '0123456789ABCDEFGHIJKLMNOPQRSTUV'
-const PROCESS_ID_CHARS = 24
-
-/** Text of a process id: base32hex of the 12-byte stamp, padded with `x` to 24 characters. */
-export function processIdText(stamp: Buffer): string {
-  let bits = 0
-  let pending = 0
-  let text = ''
-  for (const byte of stamp) {
-    pending = (pending << 8) | byte
-    bits += 8
-    while (bits >= 5) {
-      bits -= 5
-      text += BASE32HEX.charAt((pending >>> bits) & 31)
-    }
-    pending &= (1 << bits) - 1
-  }
-  if (bits > 0) text += BASE32HEX.charAt((pending << (5 - bits)) & 31)
-  return text.padEnd(PROCESS_ID_CHARS, 'x')
 }
 
 export function encodeMember(record: MemberRecord): Buffer {

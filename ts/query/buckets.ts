@@ -1,7 +1,8 @@
 /**
- * Buckets: named sets of documents inside a namespace. A bucket's metadata is one record under its
- * name; its data lies under a random 8-byte prefix, which also marks its bodies in volumes and is
- * registered once in the cluster, so that the owner of any body can be found.
+ * Buckets: named sets of documents inside a namespace. A bucket's metadata, the definitions of its
+ * indexes included, is one record under its name; its data lies under a random 8-byte prefix, which
+ * also marks its bodies in volumes and is registered once in the cluster, so that the owner of any
+ * body can be found.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -10,11 +11,16 @@ import { bucketDataPrefix, bucketMetadataKey, bucketMetadataRange } from '../sto
 import { unpack } from '../store/packed-range.js'
 import type { CommitGuard, Tx } from '../store/tx.js'
 import { andThen, type MaybePromise } from '../store/types.js'
+import type { Collation } from './collation.js'
+import { decodeIndex, encodeIndex, type IndexDefinition, type StoredIndex } from './indexes.js'
 
 const PREFIX_BYTES = 8
 
+/** Records whose parsed form is kept. */
+const PARSED_MAX = 1000
+
 /** What is stored of a bucket, as JSON. */
-export interface BucketRecord {
+interface BucketRecord {
   readonly uuid: string
   /** 16 hexadecimal digits. */
   readonly prefix: string
@@ -22,8 +28,20 @@ export interface BucketRecord {
   readonly shards: readonly number[]
   /** Counts changes of the record. */
   readonly version: number
-  /** Logically removed. */
-  readonly removed: boolean
+  /** Present once it is logically removed. */
+  readonly removal?: Removal
+  /** Absent: bytes. */
+  readonly collation?: Collation
+  /** Absent: none besides the primary index. */
+  readonly indexes?: readonly StoredIndex[]
+}
+
+/** The removal of a bucket. */
+export interface Removal {
+  /** Number of the change that members take note of, decimal. */
+  readonly change: string
+  /** Of the command that did it. */
+  readonly token: string
 }
 
 export interface Bucket {
@@ -31,10 +49,21 @@ export interface Bucket {
   readonly namespace: string
   readonly uuid: string
   readonly shards: readonly number[]
+  /** Rises with every change of the record, definitions of indexes included. */
+  readonly version: number
   /** Marks the bucket's bodies in volumes; 8 bytes. */
   readonly prefix: Buffer
+  /** Key of the record. */
+  readonly key: Buffer
   /** Prefix of the bucket's data keys. */
   readonly data: Buffer
+  /** What its strings are compared with where nothing else says; null = bytes. */
+  readonly collation: Collation | null
+  /** Without the primary index; in the order in which they were made. The same array as long as
+   *  the record is the same. */
+  readonly indexes: readonly IndexDefinition[]
+  /** Absent while it may be used. */
+  readonly removal: Removal | undefined
 }
 
 /** The namespace that a command works in; guard of the commits of what writes into it. */
@@ -43,54 +72,147 @@ export interface BucketNamespace extends CommitGuard {
   readonly prefix: Buffer
 }
 
+export interface NewBucket {
+  readonly name: string
+  readonly uuid: string
+  readonly shards: readonly number[]
+  /** Content prefix of the cluster's `prefixes` directory. */
+  readonly registry: Buffer
+  readonly collation?: Collation | null
+  /** Makes the indexes; called when the name is known to be free. */
+  readonly indexes?: () => readonly IndexDefinition[]
+}
+
 /** Makes a bucket; with the same uuid it may be done again.
- *  @param registry  content prefix of the cluster's `prefixes` directory
  *  @throws RespError BUCKETALREADYEXISTS, also while one of that name is being removed */
 export async function createBucket(
   tx: Tx,
   namespace: BucketNamespace,
-  options: { name: string; uuid: string; shards: readonly number[]; registry: Buffer },
+  bucket: NewBucket,
 ): Promise<void> {
-  const { name, uuid, shards, registry } = options
+  const { name, uuid, shards, registry } = bucket
   tx.guardCommit(namespace)
-  const key = bucketMetadataKey(namespace.prefix, Buffer.from(name))
-  const existing = await tx.get(key)
+  const existing = await findBucket(tx, namespace, name)
   if (existing !== undefined) {
     // Its own uuid: an earlier attempt was applied although its commit failed.
-    if ((JSON.parse(existing.toString('utf8')) as BucketRecord).uuid === uuid) return
+    if (existing.uuid === uuid) return
     throw new RespError('BUCKETALREADYEXISTS', `Bucket already exists: ${name}`)
   }
+  const key = bucketMetadataKey(namespace.prefix, Buffer.from(name))
+  const indexes = bucket.indexes?.() ?? []
   const prefix = await registerPrefix(tx, registry, key)
+  const collation = bucket.collation ?? null
+  putRecord(tx, { key, uuid, shards, prefix, collation, indexes, version: 0, removal: undefined })
+}
+
+/** Reads a bucket in the caller's transaction, so that its removal, and every change of its
+ *  indexes, conflicts with the caller.
+ *  @throws RespError NOSUCHBUCKET, BUCKETBEINGREMOVED */
+export function openBucket(tx: Tx, namespace: BucketNamespace, name: string): MaybePromise<Bucket> {
+  return andThen(findBucket(tx, namespace, name), bucket => {
+    if (bucket === undefined) throw noSuchBucket(name)
+    if (bucket.removal !== undefined) {
+      throw new RespError('BUCKETBEINGREMOVED', `Bucket '${name}' is being removed`)
+    }
+    return bucket
+  })
+}
+
+/** As `openBucket`, but also finds one that is removed. @returns undefined when there is none */
+export function findBucket(
+  tx: Tx,
+  namespace: BucketNamespace,
+  name: string,
+): MaybePromise<Bucket | undefined> {
+  const key = bucketMetadataKey(namespace.prefix, Buffer.from(name))
+  return andThen(tx.get(key), bytes => {
+    return bytes === undefined ? undefined : parsed({ bytes, key, namespace, name })
+  })
+}
+
+export function noSuchBucket(name: string): RespError {
+  return new RespError('NOSUCHBUCKET', `No such bucket: '${name}'`)
+}
+
+/** Stores a changed bucket: from the commit on, whoever opened it before cannot commit any more.
+ *  @returns the bucket as it is then */
+export function changeBucket(
+  tx: Tx,
+  bucket: Bucket,
+  change: Partial<Pick<Bucket, 'indexes' | 'removal'>>,
+): Bucket {
+  const changed = { ...bucket, ...change, version: bucket.version + 1 }
+  putRecord(tx, changed)
+  return changed
+}
+
+/** Stores a bucket with one of its indexes changed; null takes the index away. */
+export function changeIndex(
+  tx: Tx,
+  bucket: Bucket,
+  { id, change }: { id: bigint; change: Partial<IndexDefinition> | null },
+): Bucket {
+  const indexes = bucket.indexes.flatMap(index => {
+    if (index.id !== id) return index
+    return change === null ? [] : { ...index, ...change }
+  })
+  return changeBucket(tx, bucket, { indexes })
+}
+
+function putRecord(tx: Tx, bucket: Omit<Bucket, 'name' | 'namespace' | 'data'>): void {
+  const { uuid, prefix, shards, version, removal, collation, indexes } = bucket
   const record: BucketRecord = {
     uuid,
     prefix: prefix.toString('hex'),
     shards,
-    version: 0,
-    removed: false,
+    version,
+    ...(removal === undefined ? {} : { removal }),
+    ...(collation === null ? {} : { collation }),
+    indexes: indexes.map(encodeIndex),
   }
-  tx.set(key, Buffer.from(JSON.stringify(record)))
+  tx.set(bucket.key, Buffer.from(JSON.stringify(record)))
 }
 
-/** Reads a bucket in the caller's transaction, so that its removal conflicts with the caller.
- *  @throws RespError NOSUCHBUCKET, BUCKETBEINGREMOVED */
-export function openBucket(tx: Tx, namespace: BucketNamespace, name: string): MaybePromise<Bucket> {
-  const key = bucketMetadataKey(namespace.prefix, Buffer.from(name))
-  return andThen(tx.get(key), value => {
-    if (value === undefined) throw new RespError('NOSUCHBUCKET', `No such bucket: '${name}'`)
-    const record = JSON.parse(value.toString('utf8')) as BucketRecord
-    if (record.removed) {
-      throw new RespError('BUCKETBEINGREMOVED', `Bucket '${name}' is being removed`)
-    }
-    const prefix = Buffer.from(record.prefix, 'hex')
-    return {
-      name,
-      namespace: namespace.path,
-      uuid: record.uuid,
-      shards: record.shards,
-      prefix,
-      data: bucketDataPrefix(namespace.prefix, prefix),
-    }
-  })
+interface Parsed {
+  readonly bytes: Buffer
+  readonly bucket: Bucket
+}
+
+/** Records that were parsed, by namespace and name. INVARIANT: one is used for the same bytes only,
+ *  so it does not matter what transaction it was read in. */
+const PARSED = new Map<string, Parsed>()
+
+function parsed(read: {
+  bytes: Buffer
+  key: Buffer
+  namespace: BucketNamespace
+  name: string
+}): Bucket {
+  const { bytes, key, namespace, name } = read
+  const place = `${namespace.path}\0${name}`
+  const known = PARSED.get(place)
+  if (known?.bytes.equals(bytes) && known.bucket.key.equals(key)) return known.bucket
+  const record = JSON.parse(bytes.toString('utf8')) as BucketRecord
+  const prefix = Buffer.from(record.prefix, 'hex')
+  const bucket: Bucket = {
+    name,
+    namespace: namespace.path,
+    uuid: record.uuid,
+    shards: record.shards,
+    version: record.version,
+    prefix,
+    key,
+    data: bucketDataPrefix(namespace.prefix, prefix),
+    collation: record.collation ?? null,
+    indexes: (record.indexes ?? []).map(decodeIndex),
+    removal: record.removal,
+  }
+  if (known === undefined && PARSED.size >= PARSED_MAX) {
+    const [oldest] = PARSED.keys()
+    PARSED.delete(oldest!)
+  }
+  PARSED.set(place, { bytes: Buffer.from(bytes), bucket })
+  return bucket
 }
 
 /** Names of all buckets of a namespace, bytewise ascending, those being removed included. */

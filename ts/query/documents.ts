@@ -5,7 +5,7 @@
 
 import { err, RespError } from '../error.js'
 import { addon, nativeReason, type PreparedDocuments } from '../native.js'
-import { primaryKey } from '../store/keyspace.js'
+import { cardinalityKey, primaryKey } from '../store/keyspace.js'
 import { type Pointer, packPointer } from '../store/pointer.js'
 import { storeError } from '../store/store-error.js'
 import { yieldTurn } from '../store/turn.js'
@@ -17,6 +17,7 @@ import type { Volume } from '../volume/volume.js'
 import type { Volumes } from '../volume/volumes.js'
 import { type Bucket, openBucket } from './buckets.js'
 import type { Cursor } from './cursors.js'
+import { PRIMARY_INDEX } from './indexes.js'
 import { planFilter } from './plan.js'
 import { type ScanBatch, scanBatch } from './scan.js'
 
@@ -169,6 +170,7 @@ export class Documents {
       writes.append(bucket.prefix, idAt(prepared, i), locations, i)
       if (i % PIECE_DOCUMENTS === 0) await yieldTurn()
     }
+    tx.add(cardinalityKey(bucket.data, PRIMARY_INDEX.id), count)
   }
 
   /** Reads the next batch of a cursor. The cursor is moved by `advance`, once the batch counts.
@@ -219,6 +221,8 @@ export class Documents {
       writes[i]!.release(bucket.prefix, Uint32Array.of(segment, position, length, crc32c), 0)
       if (i % PIECE_DOCUMENTS === 0) await yieldTurn()
     }
+    const { length: count } = batch.matches
+    if (count > 0) tx.add(cardinalityKey(bucket.data, PRIMARY_INDEX.id), -count)
     return done
   }
 

@@ -76,6 +76,11 @@ export function decodeArgument(argument: Buffer): Document {
   }
 }
 
+/** A filter argument as JSON: as it was sent, or what a BSON document is in relaxed JSON. */
+export function filterText(argument: Buffer): Buffer {
+  return isBson(argument) ? addon.bsonToJson(argument) : argument
+}
+
 /** Parses a filter argument: JSON text or a BSON document.
  *  @throws RespError ERR BQL parse error: <what is wrong>, ERR Invalid logical plan: … */
 export function parseFilter(argument: Buffer): Filter {

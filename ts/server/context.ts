@@ -8,6 +8,8 @@ import type { Cluster } from '../cluster/cluster.js'
 import type { Config } from '../config/config.js'
 import { clientError } from '../error.js'
 import type { Documents } from '../query/documents.js'
+import type { IndexTasks } from '../query/index-tasks.js'
+import type { BucketRemoval } from '../query/removal.js'
 import type { Redis } from '../redis/redis.js'
 import type { Frame } from '../resp/frame.js'
 import type { Namespaces } from '../store/namespaces/namespaces.js'
@@ -53,6 +55,8 @@ export interface Services {
   readonly cluster: Cluster
   readonly volumes: Volumes
   readonly documents: Documents
+  readonly indexTasks: IndexTasks
+  readonly bucketRemoval: BucketRemoval
   /** Content prefix of the directory that binds owner prefixes to their owners. */
   readonly prefixRegistry: Buffer
   /** Absent when `redis.enabled` is off. */

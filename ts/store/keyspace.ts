@@ -2,6 +2,8 @@
  * Every key of the database, built in one place and frozen by `test/format/keyspace.test.ts`.
  *
  *   directories    ['kronotop', cluster, area …]; the directory layer gives each a short prefix
+ *   area tasks     T 01                             counter of what was added, i64le, added to
+ *                  T 02 prefix(8) index(8) task(12)      task of an index -> where its bucket is
  *   area namespaces A 01                             number of the last change, i64le
  *                  A 02 member(40)                       the last change that it has seen, i64le
  *                  A 03 path                             tombstone: number of the move, i64le
@@ -10,8 +12,10 @@
  *                  N 03 name                             bucket -> its metadata
  *                  N 04 prefix(8)                        bucket data Bk
  *   bucket Bk      Bk 01 _id(12)                         document -> P
- *                  Bk 02 …                               index entries -> P
- *                  Bk 03 …                               back pointers: its indexed values
+ *                  Bk 02 index(8) values _id(12)         index entry -> P
+ *                  Bk 04 index(8)                        entries of the index, i64le, added to
+ *                  Bk 05 index(8)                        statistics of the index
+ *                  Bk 06 index(8) task(12)               task of the index
  *   volume V       V 00 field                            identity
  *                  V 01 segment position                 entry -> owner, length, checksum
  *                  V 02 segment prefix(8) 01|02          live entries | live bytes, i64le, added to
@@ -28,7 +32,14 @@
 const ROOT = 'kronotop'
 
 /** Directories directly below a cluster's own. */
-export type ClusterArea = 'metadata' | 'members' | 'shards' | 'volumes' | 'namespaces' | 'prefixes'
+export type ClusterArea =
+  | 'metadata'
+  | 'members'
+  | 'shards'
+  | 'volumes'
+  | 'namespaces'
+  | 'prefixes'
+  | 'tasks'
 
 /** Directory path of an area of a cluster, or of something below it. */
 export function clusterPath(cluster: string, area: ClusterArea, ...below: string[]): string[] {
@@ -135,7 +146,13 @@ export function bucketDataPrefix(namespace: Buffer, prefix: Buffer): Buffer {
 
 // Bucket data.
 
-const BucketTag = { primary: 0x01, index: 0x02, backPointer: 0x03 } as const
+const BucketTag = {
+  primary: 0x01,
+  index: 0x02,
+  cardinality: 0x04,
+  statistics: 0x05,
+  tasks: 0x06,
+} as const
 
 /** Prefix of the entries by `_id`. */
 export function primaryPrefix(bucketData: Buffer): Buffer {
@@ -147,14 +164,58 @@ export function primaryKey(bucketData: Buffer, id: Buffer): Buffer {
   return tagged(bucketData, BucketTag.primary, id)
 }
 
-/** Prefix of all index entries of a bucket. */
-export function indexPrefix(bucketData: Buffer): Buffer {
-  return tagged(bucketData, BucketTag.index)
+/** Prefix of the entries of an index. @param index i64 */
+export function indexPrefix(bucketData: Buffer, index: bigint): Buffer {
+  return i64Tagged(bucketData, BucketTag.index, index)
 }
 
-/** Prefix of all back pointers of a bucket. */
-export function backPointerPrefix(bucketData: Buffer): Buffer {
-  return tagged(bucketData, BucketTag.backPointer)
+/** Counter of the entries of an index. @param index i64; 0 for the primary index */
+export function cardinalityKey(bucketData: Buffer, index: bigint): Buffer {
+  return i64Tagged(bucketData, BucketTag.cardinality, index)
+}
+
+/** Statistics of an index. @param index i64; 0 for the primary index */
+export function statisticsKey(bucketData: Buffer, index: bigint): Buffer {
+  return i64Tagged(bucketData, BucketTag.statistics, index)
+}
+
+/** Tasks of an index: [begin, end). */
+export function indexTasksRange(bucketData: Buffer, index: bigint): KeyRange {
+  return prefixRange(i64Tagged(bucketData, BucketTag.tasks, index))
+}
+
+/** @param task 12 bytes */
+export function indexTaskKey(bucketData: Buffer, index: bigint, task: Buffer): Buffer {
+  return Buffer.concat([i64Tagged(bucketData, BucketTag.tasks, index), task])
+}
+
+// Tasks of indexes, in the whole cluster.
+
+const TasksTag = { changes: 0x01, tasks: 0x02 } as const
+
+/** Counter of the tasks that were added; members watch it. @param root prefix of area `tasks` */
+export function tasksAddedKey(root: Buffer): Buffer {
+  return tagged(root, TasksTag.changes)
+}
+
+/** @param bucket its prefix, 8 bytes. @param index i64. @param task 12 bytes */
+export function queuedTaskKey(
+  root: Buffer,
+  { bucket, index, task }: { bucket: Buffer; index: bigint; task: Buffer },
+): Buffer {
+  const number = Buffer.allocUnsafe(8)
+  number.writeBigInt64BE(index)
+  return Buffer.concat([tagged(root, TasksTag.tasks, bucket), number, task])
+}
+
+/** All tasks: [begin, end). */
+export function queuedTasksRange(root: Buffer): KeyRange {
+  return prefixRange(tagged(root, TasksTag.tasks))
+}
+
+/** Tasks of one bucket: [begin, end). @param bucket its prefix, 8 bytes */
+export function bucketTasksRange(root: Buffer, bucket: Buffer): KeyRange {
+  return prefixRange(tagged(root, TasksTag.tasks, bucket))
 }
 
 // Volumes.
@@ -358,6 +419,12 @@ function tagged(prefix: Buffer, tag: number, rest: Buffer | number = 0): Buffer 
   prefix.copy(key)
   key[prefix.length] = tag
   if (typeof rest !== 'number') rest.copy(key, prefix.length + 1)
+  return key
+}
+
+function i64Tagged(prefix: Buffer, tag: number, value: bigint): Buffer {
+  const key = tagged(prefix, tag, 8)
+  key.writeBigInt64BE(value, prefix.length + 1)
   return key
 }
 

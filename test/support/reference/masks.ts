@@ -8,8 +8,8 @@ interface Mask {
 }
 
 /** Behind the name of a field, in either protocol. */
-const field = (name: string): RegExp =>
-  new RegExp(`("${name}"(?: =>|\\n *\\d+\\)) \\(integer\\)) \\d+`, 'g')
+const field = (name: string, sign = ''): RegExp =>
+  new RegExp(`("${name}"(?: =>|\\n *\\d+\\)) \\(integer\\)) ${sign}\\d+`, 'g')
 
 const MASKS: readonly Mask[] = [
   // Members, and the processes they run in.
@@ -17,6 +17,13 @@ const MASKS: readonly Mask[] = [
   { volatile: /\b[0-9A-V]{20}xxxx\b/g, shown: '00361PNGCJVIU0000000xxxx' },
   { volatile: field('latest_heartbeat'), shown: '$1 42' },
   { request: /^CLUSTER NODES/i, volatile: /@\d+,/g, shown: '@3320,' },
+  // Indexes.
+  {
+    request: /^BUCKET\.INDEX DESCRIBE/i,
+    volatile: field('id', '-?'),
+    shown: '$1 4907285139128650754',
+  },
+  { request: /^BUCKET\.LOCATE/i, volatile: /"[^"]+:\d+"/g, shown: '"127.0.0.1:5484"' },
   // Sessions.
   { request: /^HELLO/i, volatile: field('id'), shown: '$1 7' },
   { request: /^CLIENT ID/i, volatile: /\d+/, shown: '7' },

@@ -2,17 +2,15 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { pino } from 'pino'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { advertisedAddress } from '../../../ts/cluster/advertised.js'
 import { Cluster } from '../../../ts/cluster/cluster.js'
 import { openIdentity } from '../../../ts/cluster/identity.js'
-import { addressText, processIdText } from '../../../ts/cluster/member.js'
+import { addressText } from '../../../ts/cluster/member.js'
 import type { Config } from '../../../ts/config/config.js'
 import { openClusterDirectory } from '../../../ts/store/directory.js'
-import { property } from '../../support/budget.js'
 import { openDataMember } from '../../support/data-member.js'
 
 let directory: string
@@ -83,26 +81,6 @@ test('clusters in one data directory have members of their own', async () => {
   assert.is.not(one.memberId, two.memberId)
   one.release()
   two.release()
-})
-
-test('the text of a process id is 24 characters, padded', () => {
-  assert.is(processIdText(Buffer.alloc(12)), `${'0'.repeat(20)}xxxx`)
-  assert.is(processIdText(Buffer.alloc(12, 0xff)), `${'V'.repeat(19)}Gxxxx`)
-  assert.is(
-    processIdText(Buffer.from('000000000001000000000000', 'hex')),
-    '00000000040000000000xxxx',
-  )
-})
-
-test('texts of process ids sort as their stamps do', () => {
-  const stamps = fc.uint8Array({ minLength: 12, maxLength: 12 }).map(bytes => Buffer.from(bytes))
-  fc.assert(
-    fc.property(stamps, stamps, (left, right) => {
-      const [a, b] = [processIdText(left), processIdText(right)]
-      assert.is(Math.sign(Buffer.compare(left, right)), a < b ? -1 : Number(a > b))
-    }),
-    property('process ids'),
-  )
 })
 
 test('addresses of IPv6 have brackets', () => {

@@ -48,6 +48,21 @@ test('makes a bucket once, however often one attempt is repeated', async () => {
   assert.equal((await store.transact(tx => openBucket(tx, namespace, 'again'))).prefix, prefix)
 })
 
+test('opens a bucket that was made before there were indexes', async () => {
+  const { store, namespace } = member
+  const { key, data, prefix } = await makeBucket(member, 'old')
+  const record = { uuid: 'u', prefix: prefix.toString('hex'), shards: [0], version: 0 }
+  const text = JSON.stringify({ ...record, removed: false })
+  await store.transact(tx => tx.set(key, Buffer.from(text)))
+  const bucket = await store.transact(tx => openBucket(tx, namespace, 'old'))
+  const { collation, indexes, removal } = bucket
+  assert.equal(
+    { collation, indexes, removal },
+    { collation: null, indexes: [], removal: undefined },
+  )
+  assert.equal(bucket.data, data)
+})
+
 test('of two transactions that create one bucket at most one commits', async () => {
   const { store, namespace, registry } = member
   const transactions = [store.begin(), store.begin()]

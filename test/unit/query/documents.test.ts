@@ -259,7 +259,7 @@ test('a removed or missing bucket is told to every reader', async () => {
   await member.store.transact(async tx => {
     const key = bucketMetadataKey(member.namespace.prefix, Buffer.from('b'))
     const record: object = JSON.parse((await tx.get(key))!.toString())
-    tx.set(key, jsonOf({ ...record, removed: true }))
+    tx.set(key, jsonOf({ ...record, removal: { change: '1', token: 't' } }))
   })
   assert.is(
     await readWith(makeCursor(member, {})),

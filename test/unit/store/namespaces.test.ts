@@ -47,6 +47,20 @@ test('opens again over what is there', async () => {
   await again.close()
 })
 
+test('finds a namespace by its prefix, wherever it was moved', async () => {
+  await namespaces.create('a.b')
+  const { prefix } = await namespaces.resolve('a.b')
+  assert.is((await namespaces.find(prefix))?.path, 'a.b')
+  await namespaces.move('a', 'x.y')
+  assert.is((await namespaces.find(prefix))?.path, 'x.y.b')
+  await namespaces.create('a.b')
+  assert.is((await namespaces.find(prefix))?.path, 'x.y.b')
+  await namespaces.remove('x')
+  assert.is(await namespaces.find(prefix), undefined)
+  await namespaces.purge('x')
+  assert.is(await namespaces.find(prefix), undefined)
+})
+
 test('makes missing parents, which are complete namespaces', async () => {
   await namespaces.create('a.b.c')
   assert.equal(await namespaces.list('a'), ['b'])

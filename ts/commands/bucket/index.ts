@@ -1,7 +1,9 @@
 /** Commands on buckets and their documents. */
 
+import { bucketCursors } from './cursors.js'
+import { bucketIndex } from './indexes.js'
 import { bucketInsert } from './insert.js'
-import { bucketCreate, bucketList } from './manage.js'
+import { bucketCreate, bucketList, bucketLocate, bucketPurge, bucketRemove } from './manage.js'
 import { bucketAdvance, bucketClose, bucketDelete, bucketQuery } from './query.js'
 
 export const bucketCommands = [
@@ -11,5 +13,10 @@ export const bucketCommands = [
   bucketDelete,
   bucketAdvance,
   bucketClose,
+  bucketCursors,
   bucketList,
+  bucketLocate,
+  bucketRemove,
+  bucketPurge,
+  bucketIndex,
 ]

@@ -14,7 +14,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { err } from '../../error.js'
+import { err, type RespError } from '../../error.js'
 import {
   namespaceChangesKey,
   namespacesSeenKey,
@@ -25,7 +25,6 @@ import { unpack } from '../packed-range.js'
 import type { Store } from '../store.js'
 import type { Admission, Tx } from '../tx.js'
 import type { Watch } from '../types.js'
-import { removalUnseen } from './errors.js'
 import { markNumber, packNumber } from './mark.js'
 
 const FOLLOW_RETRY_MS = 1000
@@ -136,11 +135,12 @@ export class Changes {
   }
 
   /** Waits until all members that are alive have seen a change, 5 s at most.
+   *  @param unseen makes what is thrown when they have not
    *  @throws RespError BARRIERNOTSATISFIED */
-  async barrier(number: bigint): Promise<void> {
+  async barrier(number: bigint, unseen: (attempts: number) => RespError): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       if (await this.#parts.store.transact(tx => this.isSeen(tx, number))) return
-      if (attempt === BARRIER_ATTEMPTS) throw removalUnseen(number, BARRIER_ATTEMPTS)
+      if (attempt === BARRIER_ATTEMPTS) throw unseen(BARRIER_ATTEMPTS)
       if (this.#closed.signal.aborted) throw err('server is shutting down')
       await this.#pause(BARRIER_PAUSE_MS)
     }

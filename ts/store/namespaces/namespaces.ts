@@ -25,6 +25,8 @@ import { Removal } from './removal.js'
 import { Tree } from './tree.js'
 
 const CACHED_MAX = 10_000
+/** What a namespace that is not live is refused with. */
+const GONE: ReadonlySet<string> = new Set(['NOSUCHNAMESPACE', 'NAMESPACEBEINGREMOVED'])
 
 export interface NamespacesParts {
   readonly store: Store
@@ -121,6 +123,39 @@ export class Namespaces {
   async exists(path: string): Promise<boolean> {
     const segments = parsePath(path)
     return (await this.#findLive(segments)) !== undefined
+  }
+
+  /** The live namespace with this prefix, whatever its path is by now.
+   *  @returns undefined when there is none, or it is removed */
+  async find(prefix: Buffer): Promise<Namespace | undefined> {
+    const { store } = this.#parts
+    const segments = await store.transact(tx => this.#tree.segmentsOf(tx, prefix))
+    if (segments === undefined) return undefined
+    try {
+      const namespace = await this.resolve(pathOf(segments))
+      return namespace.prefix.equals(prefix) ? namespace : undefined
+    } catch (thrown) {
+      if (thrown instanceof RespError && GONE.has(thrown.prefix)) return undefined
+      throw thrown
+    }
+  }
+
+  /** Makes a transaction's work a change that all members take note of, as of a removal.
+   *  @returns its number */
+  announce(tx: Tx): Promise<bigint> {
+    return this.#changes.announce(tx)
+  }
+
+  /** Takes note of what was committed before the call. */
+  catchUp(): Promise<void> {
+    return this.#changes.catchUp()
+  }
+
+  /** Waits until all members that are alive have seen a change, and what they were committing when
+   *  they saw it has ended; 5 s at most.
+   *  @param unseen makes what is thrown when they have not */
+  barrier(number: bigint, unseen: (attempts: number) => RespError): Promise<void> {
+    return this.#changes.barrier(number, unseen)
   }
 
   /** Last segments of the immediate children, in byte order; removed ones and what is below a

@@ -14,7 +14,7 @@ import type { Store } from '../store.js'
 import { yieldTurn } from '../turn.js'
 import type { Tx } from '../tx.js'
 import type { Changes } from './changes.js'
-import { beingRemoved } from './errors.js'
+import { beingRemoved, removalUnseen } from './errors.js'
 import { isMarkOf, markNumber, newToken, packMark } from './mark.js'
 import { isWithin, parsePath, pathOf } from './path.js'
 import type { Tree } from './tree.js'
@@ -110,7 +110,7 @@ export class Removal {
 
   async #delete(removed: Removed): Promise<void> {
     const { store, changes } = this.#parts
-    await changes.barrier(removed.number)
+    await changes.barrier(removed.number, attempts => removalUnseen(removed.number, attempts))
     for (let isDone = false; !isDone; ) {
       isDone = await store.transact(tx => this.#step(tx, removed), ALWAYS)
     }

@@ -69,6 +69,21 @@ export class Tree {
     return { prefixes, removedDepth }
   }
 
+  /** The path of a namespace. @returns undefined when there is none with this prefix */
+  async segmentsOf(tx: Tx, prefix: Buffer): Promise<string[] | undefined> {
+    const segments: string[] = []
+    for (let at = prefix; !at.equals(this.root); ) {
+      const [name, parent] = await Promise.all([
+        tx.get(namespaceFieldKey(at, NamespaceField.name)),
+        tx.get(namespaceFieldKey(at, NamespaceField.parent)),
+      ])
+      if (name === undefined || parent === undefined) return undefined
+      segments.unshift(name.toString('utf8'))
+      at = parent
+    }
+    return segments
+  }
+
   /** The mark of a removal. */
   removedMark(tx: Tx, prefix: Buffer): MaybePromise<Buffer | undefined> {
     return tx.get(namespaceFieldKey(prefix, NamespaceField.removed))

@@ -1,0 +1,67 @@
+/** BUCKET.CURSORS through a socket. */
+import { Int32, ObjectId, serialize } from 'bson'
+import * as assert from 'uvu/assert'
+import { batchOf } from '../support/bucket.js'
+import { serverSuite } from '../support/server-suite.js'
+
+const { server, test } = serverSuite('bucket cursors')
+
+const ID = '0123456789abcdef01234567'
+
+/** A bulk as it is sent. */
+const bulk = (text: string): string => `$${Buffer.byteLength(text)}\r\n${text}\r\n`
+
+test('lists open cursors by operation and id, in both protocols', async () => {
+  const client = await server.connect(2)
+  await client.call('BUCKET.CREATE', 'listed')
+  const empty = `${bulk('QUERY')}*0\r\n${bulk('UPDATE')}*0\r\n${bulk('DELETE')}*0\r\n`
+  await client.exchange(['BUCKET.CURSORS'], `*6\r\n${empty}`)
+  await batchOf(client, 'BUCKET.QUERY', 'listed', ' {"n" :  1}')
+  await batchOf(client, 'BUCKET.DELETE', 'listed', '{}')
+  await batchOf(client, 'BUCKET.QUERY', 'listed', '{"ü": "ß"}')
+  const first = `:1\r\n${bulk(' {"n" :  1}')}`
+  const third = `:3\r\n$12\r\n{"\xc3\xbc": "\xc3\x9f"}\r\n`
+  const flat =
+    `${bulk('QUERY')}*4\r\n${first}${third}${bulk('UPDATE')}*0\r\n` +
+    `${bulk('DELETE')}*2\r\n:2\r\n${bulk('{}')}`
+  await client.exchange(['BUCKET.CURSORS'], `*6\r\n${flat}`)
+  await client.exchange(
+    ['BUCKET.CURSORS', 'delete'],
+    `*2\r\n${bulk('DELETE')}*2\r\n:2\r\n$2\r\n{}\r\n`,
+  )
+  await client.call('HELLO', '3')
+  const mapped =
+    `${bulk('QUERY')}%2\r\n${first}${third}${bulk('UPDATE')}%0\r\n` +
+    `${bulk('DELETE')}%1\r\n:2\r\n${bulk('{}')}`
+  await client.exchange(['BUCKET.CURSORS'], `%3\r\n${mapped}`)
+  await client.call('BUCKET.CLOSE', 'QUERY', '1')
+  await client.exchange(['BUCKET.CURSORS', 'QUERY'], `%1\r\n${bulk('QUERY')}%1\r\n${third}`)
+  await client.exchange(['BUCKET.CURSORS', 'UPDATE'], `%1\r\n${bulk('UPDATE')}%0\r\n`)
+})
+
+test('shows a BSON filter as relaxed JSON', async () => {
+  const client = await server.connect(3)
+  await client.call('BUCKET.CREATE', 'binary')
+  const filter = { a: new Int32(5), b: { $gt: 1.5 }, c: new ObjectId(ID), d: new Date(0) }
+  await batchOf(client, 'BUCKET.QUERY', 'binary', Buffer.from(serialize(filter)))
+  const text =
+    `{"a": 5, "b": {"$gt": 1.5}, "c": {"$oid": "${ID}"}, ` +
+    '"d": {"$date": "1970-01-01T00:00:00Z"}}'
+  await client.exchange(
+    ['BUCKET.CURSORS', 'QUERY'],
+    `%1\r\n${bulk('QUERY')}%1\r\n:1\r\n${bulk(text)}`,
+  )
+})
+
+test('belongs to the session, and refuses what is no operation', async () => {
+  const [client, other] = [await server.connect(3), await server.connect(3)]
+  await client.call('BUCKET.CREATE', 'own')
+  await batchOf(client, 'BUCKET.QUERY', 'own', '{}')
+  const none = new Map([['QUERY', new Map()]])
+  assert.equal(await other.call('BUCKET.CURSORS', 'QUERY'), none)
+  assert.is(await client.error('BUCKET.CURSORS', 'foo'), "ERR Unknown 'foo' action")
+  const arity = "ERR wrong number of arguments for 'BUCKET.CURSORS' command"
+  assert.is(await client.error('BUCKET.CURSORS', 'QUERY', 'DELETE'), arity)
+})
+
+test.run()

@@ -1,0 +1,98 @@
+/**
+ * Definitions of indexes. They are part of their bucket's record, which every transaction on the
+ * bucket reads: as soon as a changed definition is committed, whatever commits later knows it.
+ */
+
+import type { Collation } from './collation.js'
+
+export type IndexedType =
+  | 'STRING'
+  | 'INT32'
+  | 'INT64'
+  | 'DOUBLE'
+  | 'BOOLEAN'
+  | 'DATE_TIME'
+  | 'TIMESTAMP'
+  | 'BINARY'
+  | 'OBJECT_ID'
+
+/** WAITING and BUILDING: maintained by writers, not read. READY: both. DROPPED, FAILED: neither. */
+export type IndexStatus = 'WAITING' | 'BUILDING' | 'READY' | 'DROPPED' | 'FAILED'
+
+export interface IndexField {
+  readonly selector: string
+  readonly type: IndexedType
+  readonly multiKey: boolean
+}
+
+export interface IndexDefinition {
+  /** Random i64; 8 bytes big-endian in keys. */
+  readonly id: bigint
+  readonly name: string
+  readonly kind: 'single' | 'compound'
+  /** One, or 2 to 32. */
+  readonly fields: readonly IndexField[]
+  readonly unique: boolean
+  /** Of its string fields; null = bytes. */
+  readonly collation: Collation | null
+  readonly status: IndexStatus
+  /** Some document has several entries: bounds can't be intersected, one document may come
+   *  twice. */
+  readonly hasArrays: boolean
+  /** Not strict: some document has a value without entry: not used for reads. */
+  readonly hasSkipped: boolean
+}
+
+/** Every bucket has it. Its entries are the primary entries; only its counter has its id. */
+export const PRIMARY_INDEX: IndexDefinition = {
+  id: 0n,
+  name: 'primary-index',
+  kind: 'single',
+  fields: [{ selector: '_id', type: 'OBJECT_ID', multiKey: false }],
+  unique: true,
+  collation: null,
+  status: 'READY',
+  hasArrays: false,
+  hasSkipped: false,
+}
+
+/** A definition as JSON has it. */
+export type StoredIndex = Omit<IndexDefinition, 'id'> & { readonly id: string }
+
+export function encodeIndex(index: IndexDefinition): StoredIndex {
+  return { ...index, id: String(index.id) }
+}
+
+export function decodeIndex(stored: StoredIndex): IndexDefinition {
+  return { ...stored, id: BigInt(stored.id) }
+}
+
+/** The name of an index that is given none. */
+export function defaultName(
+  kind: IndexDefinition['kind'],
+  fields: readonly Pick<IndexField, 'selector' | 'type'>[],
+): string {
+  if (kind === 'single') {
+    return fields.map(({ selector, type }) => `selector:${selector}.bsonType:${type}`).join()
+  }
+  return `compound:${fields.map(({ selector, type }) => `${selector}.${type}`).join('_')}`
+}
+
+/** Are these the same fields, in the same order? */
+export function sameFields(a: readonly IndexField[], b: readonly IndexField[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ selector, type, multiKey }, i) => {
+      const other = b[i]!
+      return selector === other.selector && type === other.type && multiKey === other.multiKey
+    })
+  )
+}
+
+/** The collation that an index has which names none: the bucket's, where a field is a string. */
+export function inheritedCollation(
+  fields: readonly IndexField[],
+  collation: Collation | null,
+): Collation | null {
+  return fields.some(({ type }) => type === 'STRING') ? collation : null
+}
