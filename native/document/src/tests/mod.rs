@@ -5,9 +5,14 @@ mod filter;
 mod fuzz;
 mod json;
 mod model;
+mod positional;
 mod prepare;
+mod projection;
 mod round_trip;
 mod strategy;
+mod update;
+mod update_errors;
+mod upsert;
 mod validate;
 
 use std::time::{SystemTime, UNIX_EPOCH};
