@@ -3,8 +3,11 @@
 mod decimal;
 mod filter;
 mod fuzz;
+mod fuzz_changes;
 mod json;
 mod model;
+mod model_projection;
+mod model_update;
 mod positional;
 mod prepare;
 mod projection;
