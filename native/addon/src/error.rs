@@ -52,6 +52,8 @@ pub(crate) fn from_document(cause: &kronotop_document::Error) -> Error {
         E::UnsupportedType(_) => "UNSUPPORTED_TYPE",
         E::RegexOption(_) => "REGEX_OPTION",
         E::RegexPattern(_) => "REGEX_PATTERN",
+        E::Projection(_) => "INVALID_PROJECTION",
+        E::Update(_) => "INVALID_UPDATE",
     };
     error(code, cause)
 }

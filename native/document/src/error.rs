@@ -31,6 +31,10 @@ pub enum Error {
     RegexOption(char),
     /// A regular expression does not compile.
     RegexPattern(String),
+    /// A projection is malformed; says how.
+    Projection(String),
+    /// An update is malformed or does not fit a document; says how.
+    Update(String),
 }
 
 impl fmt::Display for Error {
@@ -55,8 +59,29 @@ impl fmt::Display for Error {
             Error::RegexPattern(message) => {
                 write!(f, "BQL parse error: Invalid $regex pattern: {message}")
             }
+            Error::Projection(message) | Error::Update(message) => f.write_str(message),
         }
     }
 }
 
 impl std::error::Error for Error {}
+
+/// Most characters of a client's text that a message repeats.
+const SHOWN_CHARACTERS: usize = 400;
+
+/// The name or path `text` as messages show it: on one line, and cut where it is very long.
+pub(crate) fn shown(text: &str) -> String {
+    let mut line = String::with_capacity(text.len().min(SHOWN_CHARACTERS));
+    for (position, character) in text.chars().enumerate() {
+        if position == SHOWN_CHARACTERS {
+            line.push('…');
+            break;
+        }
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}

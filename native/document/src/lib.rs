@@ -3,6 +3,7 @@
 //! - JSON text to BSON and back ([`json_to_bson`], [`bson_to_json`])
 //! - checks and preparation of a document to store ([`validate`], [`prepare_insert`])
 //! - filter programs compiled by the query planner ([`Filter`])
+//! - parts of a document for a reply ([`Projection`]), changes to one ([`Update`])
 //!
 //! INVARIANT: no input makes a function here panic, loop, or allocate more than a small multiple of
 //! the input's size. Functions that read BSON check every length they follow, so a damaged document
@@ -14,8 +15,11 @@ mod filter;
 mod json;
 mod number;
 mod object_id;
+mod output;
 mod prepare;
+mod projection;
 mod raw;
+mod update;
 mod validate;
 mod write;
 
@@ -24,6 +28,8 @@ pub use filter::Filter;
 pub use json::{bson_to_json, json_to_bson};
 pub use object_id::ObjectIdGenerator;
 pub use prepare::prepare_insert;
+pub use projection::Projection;
+pub use update::Update;
 pub use validate::validate;
 
 /// The largest encoded document in bytes (16 MiB).

@@ -127,6 +127,12 @@ impl<'a> Elements<'a> {
         Ok(Some(Element { kind, name, bytes }))
     }
 
+    /// Bytes of the elements that are still to come.
+    #[inline]
+    pub(crate) fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
     /// The first element called `name`.
     #[inline]
     pub(crate) fn find(self, name: &[u8]) -> Result<Option<Value<'a>>, Damaged> {
@@ -271,4 +277,31 @@ pub(crate) fn code_parts(bytes: &[u8]) -> Result<(&[u8], &[u8]), Damaged> {
     let rest = bytes.get(4..).ok_or(TRUNCATED)?;
     let (code, scope) = rest.split_at_checked(4 + length(rest)?).ok_or(TRUNCATED)?;
     Ok((text(code)?, scope))
+}
+
+/// The name of a kind in messages.
+pub(crate) fn type_name(kind: u8) -> &'static str {
+    match kind {
+        kind::DOUBLE => "DOUBLE",
+        kind::STRING => "STRING",
+        kind::DOCUMENT => "DOCUMENT",
+        kind::ARRAY => "ARRAY",
+        kind::BINARY => "BINARY",
+        kind::UNDEFINED => "UNDEFINED",
+        kind::OBJECT_ID => "OBJECT_ID",
+        kind::BOOLEAN => "BOOLEAN",
+        kind::DATE_TIME => "DATE_TIME",
+        kind::NULL => "NULL",
+        kind::REGEX => "REGULAR_EXPRESSION",
+        kind::DB_POINTER => "DB_POINTER",
+        kind::CODE => "JAVASCRIPT",
+        kind::SYMBOL => "SYMBOL",
+        kind::CODE_WITH_SCOPE => "JAVASCRIPT_WITH_SCOPE",
+        kind::INT32 => "INT32",
+        kind::TIMESTAMP => "TIMESTAMP",
+        kind::INT64 => "INT64",
+        kind::DECIMAL128 => "DECIMAL128",
+        kind::MIN_KEY => "MIN_KEY",
+        _ => "MAX_KEY",
+    }
 }

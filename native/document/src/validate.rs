@@ -56,7 +56,11 @@ pub(crate) fn validate_value(value: Value<'_>, depth: usize) -> Result<(), Error
 }
 
 fn check_text(text: &[u8]) -> Result<(), Error> {
-    std::str::from_utf8(text).map(drop).map_err(|_| NOT_UTF8.into())
+    utf8(text).map(drop)
+}
+
+pub(crate) fn utf8(text: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(text).map_err(|_| NOT_UTF8.into())
 }
 
 pub(crate) const NOT_UTF8: Damaged = Damaged("text is not UTF-8");

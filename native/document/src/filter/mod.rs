@@ -7,18 +7,24 @@ mod operand;
 mod parse;
 mod path;
 mod pattern;
+mod positional;
+mod program;
 mod re2;
 
 use crate::Error;
-use crate::raw::Value;
+use crate::raw::{Damaged, Value};
 use operand::{List, Operand};
 use path::Segment;
+pub(crate) use path::index;
 use pattern::Pattern;
+pub(crate) use positional::Conditions;
 
 /// A compiled filter.
 #[derive(Debug)]
 pub struct Filter {
     root: Node,
+    /// What `root` was read from.
+    program: Vec<u8>,
 }
 
 impl Filter {
@@ -43,7 +49,12 @@ impl Filter {
     /// [`Error::UnsupportedType`], [`Error::RegexOption`] and [`Error::RegexPattern`] for operands
     /// a client may send; [`Error::Program`] and [`Error::Bson`] for a program that is malformed.
     pub fn parse(program: &[u8]) -> Result<Filter, Error> {
-        Ok(Filter { root: parse::node(program, 1)? })
+        Ok(Filter { root: parse::node(program, 1)?, program: program.to_vec() })
+    }
+
+    /// Compiles a program that this crate wrote, whose strings compare by their bytes.
+    pub(crate) fn plain(program: &[u8]) -> Result<Filter, Error> {
+        Filter::parse(program)
     }
 
     /// Whether every document passes, so that no body has to be looked at.
@@ -57,6 +68,11 @@ impl Filter {
     /// [`Error::Bson`] if damage is met; bytes that need not be looked at are not checked.
     pub fn matches(&self, doc: &[u8]) -> Result<bool, Error> {
         Ok(self.root.matches(Value::Document(doc))?)
+    }
+
+    /// Whether `value` passes as an array element does inside `elem`.
+    pub(crate) fn matches_value(&self, value: Value<'_>) -> Result<bool, Damaged> {
+        self.root.matches(value)
     }
 }
 

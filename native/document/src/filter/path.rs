@@ -21,7 +21,7 @@ pub(super) fn split(path: &[u8]) -> Vec<Segment> {
 }
 
 /// The number written by `name`; the largest one if it does not fit.
-fn index(name: &[u8]) -> Option<usize> {
+pub(crate) fn index(name: &[u8]) -> Option<usize> {
     let add = |sum: usize, digit: &u8| {
         digit
             .is_ascii_digit()

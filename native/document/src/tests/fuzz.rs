@@ -5,11 +5,11 @@ use proptest::prelude::*;
 use super::model::filter;
 use super::strategy::document;
 use super::{bson_of, for_all};
-use crate::{Filter, bson_to_json, json_to_bson, prepare_insert, validate};
+use crate::{Filter, Projection, Update, bson_to_json, json_to_bson, prepare_insert, validate};
 
 /// One change to a byte string. The position is taken modulo its length.
 #[derive(Debug, Clone)]
-enum Damage {
+pub(super) enum Damage {
     Set(usize, u8),
     Flip(usize, u8),
     Cut(usize),
@@ -18,7 +18,7 @@ enum Damage {
     Length(usize, u32),
 }
 
-fn damage() -> impl Strategy<Value = Damage> {
+pub(super) fn damage() -> impl Strategy<Value = Damage> {
     let position = any::<usize>();
     prop_oneof![
         (position, any::<u8>()).prop_map(|(at, byte)| Damage::Set(at, byte)),
@@ -31,7 +31,7 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
+pub(super) fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
     if bytes.is_empty() {
         return;
     }
@@ -51,7 +51,7 @@ fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
 }
 
 /// Makes the outer length fit again, so that the damage inside is reached.
-fn repair_length(bytes: &mut [u8]) {
+pub(super) fn repair_length(bytes: &mut [u8]) {
     let length = bytes.len() as u32;
     if let Some(slot) = bytes.first_chunk_mut::<4>() {
         *slot = length.to_le_bytes();
@@ -141,6 +141,9 @@ fn bytes_nested_beyond_the_limit_do_not_exhaust_the_stack() {
     assert_eq!(validate(&bytes), Err(crate::Error::TooDeep));
     assert_eq!(bson_to_json(&bytes, &mut Vec::new()), Err(crate::Error::TooDeep));
     assert!(Filter::parse(&bytes).is_err());
+    let all = Filter::parse(&bson_of("{n:'true'}")).unwrap();
+    assert_eq!(Projection::compile(&bytes, None).unwrap_err(), crate::Error::TooDeep);
+    assert_eq!(Update::compile(&bytes, &all).unwrap_err(), crate::Error::TooDeep);
     let path = vec!["a"; 1000].join(".");
     let filter = Filter::parse(&bson_of(&format!("{{n:'exists',p:'{path}',v:true}}"))).unwrap();
     assert_eq!(filter.matches(&bytes), Ok(true));

@@ -3,11 +3,19 @@
 mod decimal;
 mod filter;
 mod fuzz;
+mod fuzz_changes;
 mod json;
 mod model;
+mod model_projection;
+mod model_update;
+mod positional;
 mod prepare;
+mod projection;
 mod round_trip;
 mod strategy;
+mod update;
+mod update_errors;
+mod upsert;
 mod validate;
 
 use std::time::{SystemTime, UNIX_EPOCH};

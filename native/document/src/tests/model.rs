@@ -47,7 +47,7 @@ impl Query {
         }
     }
 
-    fn passes(&self, scope: &Bson) -> bool {
+    pub(super) fn passes(&self, scope: &Bson) -> bool {
         let all = |queries: &[Query]| queries.iter().all(|query| query.passes(scope));
         let any = |queries: &[Query]| queries.iter().any(|query| query.passes(scope));
         match self {
@@ -80,7 +80,7 @@ impl Query {
     }
 }
 
-fn regex(pattern: &str) -> Bson {
+pub(super) fn regex(pattern: &str) -> Bson {
     Bson::RegularExpression(bson::Regex {
         pattern: pattern.to_owned().try_into().unwrap(),
         options: String::new().try_into().unwrap(),
@@ -129,7 +129,7 @@ fn compare(value: Option<Bson>, operator: &str, operand: &Bson) -> bool {
     }
 }
 
-fn scalar(value: &Bson, operator: &str, operand: &Bson) -> bool {
+pub(super) fn scalar(value: &Bson, operator: &str, operand: &Bson) -> bool {
     match (operator, equal(value, operand), order(value, operand)) {
         ("eq", equal, _) => equal == Some(true),
         ("ne", equal, _) => equal == Some(false),
@@ -161,7 +161,7 @@ fn list(value: Option<Bson>, kind: &str, values: &[Bson]) -> bool {
 }
 
 /// Equal to a listed value, or a string that contains the listed pattern, which is plain text here.
-fn meets(value: &Bson, listed: &Bson) -> bool {
+pub(super) fn meets(value: &Bson, listed: &Bson) -> bool {
     match (value, listed) {
         (Bson::String(text), Bson::RegularExpression(regex)) => {
             text.contains(regex.pattern.as_str())
@@ -171,7 +171,7 @@ fn meets(value: &Bson, listed: &Bson) -> bool {
     }
 }
 
-fn equal(left: &Bson, right: &Bson) -> Option<bool> {
+pub(super) fn equal(left: &Bson, right: &Bson) -> Option<bool> {
     match (left, right) {
         (Bson::Null, Bson::Null) => Some(true),
         (Bson::Boolean(left), Bson::Boolean(right)) => Some(left == right),
