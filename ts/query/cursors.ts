@@ -4,9 +4,11 @@
  */
 
 import { err } from '../error.js'
-import type { FilterHandle } from '../native.js'
+import type { FilterHandle, IdSet, ProjectionHandle, UpdateHandle } from '../native.js'
 import type { BucketNamespace } from './buckets.js'
-import type { Filter } from './filter.js'
+import type { Collation } from './collation.js'
+import type { BoundPlan } from './planner/bind.js'
+import type { PlannedQuery, Sort } from './query-plans.js'
 import type { Position } from './scan.js'
 
 export const CURSOR_KINDS = ['QUERY', 'UPDATE', 'DELETE'] as const
@@ -19,17 +21,39 @@ export interface Cursor {
   readonly bucket: string
   /** The filter argument as it was sent. */
   readonly source: Buffer
-  readonly filter: Filter
-  /** The compiled filter; null when it matches everything. */
+  readonly query: PlannedQuery
+  /** The filter, compiled without collations; null when it matches everything. */
   readonly program: FilterHandle | null
+  /** RESULTSORT. */
+  readonly resultSort: Sort | null
+  readonly projection: ProjectionHandle | null
+  /** Of an UPDATE. */
+  readonly update: UpdateHandle | null
   /** Documents of one batch at most. */
   readonly limit: number
   /** Reads of QUERY add no conflict ranges. */
   readonly snapshot: boolean
-  /** Uuid of the bucket that the position belongs to. */
-  bucketUuid: string | undefined
   /** Undefined before the first batch. */
-  position: Position | undefined
+  run: Run | undefined
+}
+
+/** How a cursor is read. */
+export interface Run {
+  readonly bucketUuid: string
+  /** Of the bucket's record, for which it holds. */
+  readonly bucketVersion: number
+  readonly bound: BoundPlan
+  /** The filter, compiled with the collations that apply. */
+  readonly program: FilterHandle | null
+  readonly resultCollation: Collation | null
+  /** Whether one document may have several entries in the ranges. */
+  readonly mayRepeat: boolean
+  /** What was returned, if that may be met again. */
+  readonly seen: IdSet | null
+  /** Undefined before the first batch. */
+  readonly position: Position | undefined
+  /** Whether a batch was read. */
+  readonly isStarted: boolean
 }
 
 export class Cursors {

@@ -1,10 +1,10 @@
 /**
- * Documents in and out of buckets: insert, query, delete. Each works in a transaction that the
- * caller commits; bodies are appended to the shard's volume before, and become visible with it.
+ * Documents in and out of buckets: insert, query, update, delete. Each works in a transaction that
+ * the caller commits; bodies are appended to a shard's volume before, and become visible with it.
  */
 
 import { err, RespError } from '../error.js'
-import { addon, nativeReason, type PreparedDocuments } from '../native.js'
+import { nativeReason, type PackedDocuments, type UpdateHandle } from '../native.js'
 import { cardinalityKey, primaryKey } from '../store/keyspace.js'
 import { type Pointer, packPointer } from '../store/pointer.js'
 import { storeError } from '../store/store-error.js'
@@ -15,124 +15,65 @@ import { volumeName } from '../volume/name.js'
 import type { ShardRoutes } from '../volume/shard-routes.js'
 import type { Volume } from '../volume/volume.js'
 import type { Volumes } from '../volume/volumes.js'
+import { applyUpdate, bodiesAt, endsOf, finishBatch } from './bodies.js'
 import { type Bucket, openBucket } from './buckets.js'
-import type { Cursor } from './cursors.js'
+import type { Cursor, Run } from './cursors.js'
+import { IndexWrites } from './index-writes.js'
 import { PRIMARY_INDEX } from './indexes.js'
-import { planFilter } from './plan.js'
-import { type ScanBatch, scanBatch } from './scan.js'
+import { duplicateId, Insertion, idAt } from './insertion.js'
+import type { QueryPlans } from './query-plans.js'
+import { runOf } from './query-runs.js'
+import { type Match, type ScanBatch, scanBatch } from './scan.js'
 
-/** Documents of one INSERT at most. */
-export const INSERT_LIMIT = 65_535
-
-const ID_BYTES = 12
-
-/** A large INSERT or DELETE is worked on in pieces, so that other connections get their turn: of so
- *  many documents, and, where their bytes count, of so many bytes. */
+/** A large write is worked on in pieces of so many documents, so that other connections get their
+ *  turn. */
 const PIECE_DOCUMENTS = 256
-const PIECE_BYTES = 256 * 1024
-
-/** Refusals that concern a document of the user's. */
-const DOCUMENT_CODES: ReadonlySet<string> = new Set([
-  'INVALID_JSON',
-  'INVALID_BSON',
-  'ID_TYPE',
-  'TOO_DEEP',
-  'TOO_LARGE',
-])
 
 export interface DocumentsParts {
   readonly volumes: Volumes
   readonly routes: ShardRoutes
+  readonly plans: QueryPlans
 }
 
 export interface ReadOptions {
   readonly format: 'bson' | 'json' | 'ids'
   /** Whether the batch says where its documents are. */
   readonly withMatches?: boolean
+  /** Called when nothing is left to refuse before documents are read. */
   readonly planned: () => void
 }
 
-/** What a batch of a cursor has, and the bucket that it comes from. */
+/** A batch of a cursor. */
 export interface DoneBatch {
   readonly bucket: Bucket
   readonly batch: ScanBatch
+  /** How it was read. */
+  readonly run: Run
 }
 
-interface Appended {
+/** A batch of a cursor that writes. */
+export interface DoneWrites extends DoneBatch {
+  /** Ids of the documents that were written, 12 bytes each. */
+  readonly ids: readonly Buffer[]
+}
+
+/** Bodies that lie in a volume but belong to nobody yet. */
+interface Placed {
   readonly volume: Volume
-  /** The volume's epoch before the bodies were appended. */
+  /** The volume's epoch before they were appended. */
   readonly epoch: bigint
   readonly locations: Locations
-}
-
-/**
- * Documents on their way in. A transaction that is retried goes on with what the attempt before it
- * found out: the same ids, and bodies that are appended once.
- */
-export class Insertion {
-  readonly #documents: Buffer[]
-  readonly #isJson: boolean
-  #prepared: PreparedDocuments | undefined
-  #appended: Appended | undefined
-
-  /** @param documents  borrowed until the insertion is over */
-  constructor(documents: Buffer[], isJson: boolean) {
-    this.#documents = documents
-    this.#isJson = isJson
-  }
-
-  get count(): number {
-    return this.#documents.length
-  }
-
-  /** The documents, converted and checked, each with its `_id`.
-   *  @throws RespError ERR _id field must be of type ObjectId, DUPLICATEKEY, ERR <parser text> */
-  prepare(): PreparedDocuments {
-    this.#prepared ??= checked(joinPieces([...this.#pieces()]))
-    return this.#prepared
-  }
-
-  /** As `prepare`, with turns for others in between. */
-  async prepareInTurns(): Promise<PreparedDocuments> {
-    if (this.#prepared === undefined) {
-      const pieces: PreparedDocuments[] = []
-      for (const piece of this.#pieces()) {
-        pieces.push(piece)
-        await yieldTurn()
-      }
-      this.#prepared = checked(joinPieces(pieces))
-    }
-    return this.#prepared
-  }
-
-  *#pieces(): Generator<PreparedDocuments> {
-    if (this.count > INSERT_LIMIT) throw err('too many entries in a single transaction')
-    for (let from = 0; from < this.count; ) {
-      const to = endOfPiece(this.#documents, from)
-      yield prepare(this.#documents.slice(from, to), this.#isJson)
-      from = to
-    }
-  }
-
-  /** Where the bodies lie. They are written again when the volume was opened again meanwhile:
-   *  another primary may have used their places. */
-  async append(volume: Volume): Promise<Appended> {
-    const { epoch } = volume
-    if (this.#appended?.volume !== volume || this.#appended.epoch !== epoch) {
-      const { bodies, lengths } = this.prepare()
-      this.#appended = { volume, epoch, locations: await volume.append(bodies, lengths) }
-    }
-    return this.#appended
-  }
 }
 
 export class Documents {
   readonly #volumes: Volumes
   readonly #routes: ShardRoutes
+  readonly #plans: QueryPlans
 
-  constructor(parts: DocumentsParts) {
-    this.#volumes = parts.volumes
-    this.#routes = parts.routes
+  constructor({ volumes, routes, plans }: DocumentsParts) {
+    this.#volumes = volumes
+    this.#routes = routes
+    this.#plans = plans
   }
 
   /** Shards of a new bucket that names none: one of those that this member serves, in turn.
@@ -148,58 +89,57 @@ export class Documents {
     return [chosen.id]
   }
 
-  /** Inserts all documents or none. @throws RespError REJECT, DUPLICATEKEY, … */
+  /** Inserts all documents or none.
+   *  @throws RespError REJECT, DUPLICATEKEY, INDEXTYPE_MISMATCH, … */
   async insert(tx: Tx, bucket: Bucket, insertion: Insertion): Promise<void> {
     const volume = this.#localVolume(bucket)
     volume.checkWritable()
     const { count } = insertion
     const prepared = await insertion.prepareInTurns()
-    const keyAt = (i: number) => primaryKey(bucket.data, idAt(prepared, i))
     for (let from = 0; from < count; from += PIECE_DOCUMENTS) {
       const length = Math.min(PIECE_DOCUMENTS, count - from)
-      const existing = await Promise.all(Array.from({ length }, (_, i) => tx.get(keyAt(from + i))))
+      const keys = Array.from({ length }, (_, i) => idAt(prepared, from + i))
+      const existing = await Promise.all(keys.map(id => tx.get(primaryKey(bucket.data, id))))
       const taken = existing.findIndex(value => value !== undefined)
-      if (taken !== -1) throw duplicateId(idAt(prepared, from + taken).toString('hex'))
+      if (taken !== -1) throw duplicateId(keys[taken]!.toString('hex'))
       await yieldTurn()
     }
-    const { epoch, locations } = await insertion.append(volume)
-    const writes = volume.stage(tx)
-    if (writes.epoch !== epoch) throw storeError('notCommitted')
-    for (let i = 0; i < count; i++) {
-      tx.set(keyAt(i), pointerOf(volume.shard, locations, i))
-      writes.append(bucket.prefix, idAt(prepared, i), locations, i)
-      if (i % PIECE_DOCUMENTS === 0) await yieldTurn()
-    }
+    const after = { payload: prepared.bodies, ends: endsOf(prepared.lengths) }
+    const entries = await IndexWrites.of({ bucket, indexes: this.#plans.indexesOf(bucket), after })
+    await entries.check(tx)
+    const ids = Array.from({ length: count }, (_, i) => idAt(prepared, i))
+    const placed = await insertion.append(volume)
+    await this.#store(tx, bucket, { placed, ids, entries })
     tx.add(cardinalityKey(bucket.data, PRIMARY_INDEX.id), count)
   }
 
   /** Reads the next batch of a cursor. The cursor is moved by `advance`, once the batch counts.
-   *  @param planned  called when nothing is left to refuse before documents are read
-   *  @throws RespError NOSUCHBUCKET, BUCKETBEINGREMOVED, CORRUPTED, … */
-  async read(
-    tx: Tx,
-    cursor: Cursor,
-    { format, withMatches, planned }: ReadOptions,
-  ): Promise<DoneBatch> {
+   *  @throws RespError NOSUCHBUCKET, BUCKETBEINGREMOVED, CORRUPTED, ERR query cannot be … */
+  async read(tx: Tx, cursor: Cursor, options: ReadOptions): Promise<DoneBatch> {
     const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
-    const plan = planFilter(cursor.filter, bucket.data)
+    const run = runOf(cursor, bucket, this.#plans)
     this.#checkReadable(bucket)
-    planned()
-    if (plan.kind === 'nothing') return { bucket, batch: NO_RESULTS }
+    options.planned()
+    const { bound, program, seen, position } = run
+    if (bound.ranges.length === 0) return { bucket, run, batch: NO_RESULTS }
+    const { projection, resultSort } = cursor
+    const isFinished = bound.order === 'scan' && projection === null && resultSort === null
     const request = {
       context: this.#volumes.scanContext,
-      ranges: [plan],
-      position: cursor.bucketUuid === bucket.uuid ? cursor.position : undefined,
-      reverse: false,
-      filter: cursor.program,
-      seen: null,
-      mayRepeat: false,
-      format,
+      ranges: bound.ranges,
+      position,
+      reverse: bound.reverse,
+      filter: program,
+      seen,
+      mayRepeat: run.mayRepeat,
+      format: isFinished ? options.format : ('bson' as const),
       limit: cursor.limit,
       snapshot: cursor.snapshot,
     }
     try {
-      return { bucket, batch: await scanBatch(tx, request, withMatches) }
+      const batch = await scanBatch(tx, request, options.withMatches)
+      if (isFinished || options.format === 'ids') return { bucket, run, batch }
+      return { bucket, run, batch: await finishBatch(batch, { run, cursor, format: options.format }) }
     } catch (cause) {
       if (nativeReason(cause)?.code !== 'UNKNOWN_SHARD') throw cause
       const isMissing = (shard: number) => this.#volumes.find('BUCKET', shard) === undefined
@@ -208,22 +148,95 @@ export class Documents {
   }
 
   /** Deletes the next batch of a cursor. */
-  async delete(tx: Tx, cursor: Cursor, planned: () => void): Promise<DoneBatch> {
+  async delete(tx: Tx, cursor: Cursor, planned: () => void): Promise<DoneWrites> {
     tx.guardCommit(cursor.namespace)
-    const done = await this.read(tx, cursor, { format: 'ids', withMatches: true, planned })
+    const done = await this.read(tx, cursor, { format: 'bson', withMatches: true, planned })
     const { bucket, batch } = done
+    const indexes = this.#plans.indexesOf(bucket)
+    const entries = await IndexWrites.of({ bucket, indexes, before: batch })
+    await this.#release(tx, bucket, batch.matches)
+    for (const [i, { id }] of batch.matches.entries()) {
+      tx.clear(primaryKey(bucket.data, id))
+      if (i % PIECE_DOCUMENTS === 0) await yieldTurn()
+    }
+    await entries.apply(tx, noPointer)
+    const { length: count } = batch.matches
+    if (count > 0) tx.add(cardinalityKey(bucket.data, PRIMARY_INDEX.id), -count)
+    return { ...done, ids: batch.matches.map(({ id }) => id) }
+  }
+
+  /** Updates the next batch of a cursor. @throws RespError of the update, DUPLICATEKEY, … */
+  async update(
+    tx: Tx,
+    cursor: Cursor,
+    update: UpdateHandle,
+    planned: () => void,
+  ): Promise<DoneWrites> {
+    tx.guardCommit(cursor.namespace)
+    const done = await this.read(tx, cursor, { format: 'bson', withMatches: true, planned })
+    const { bucket, batch, run } = done
+    if (batch.matches.length === 0) {
+      // Only a scan that came to its end knows that nothing matches.
+      const isUpsert = update.isUpsert && !run.isStarted && batch.isComplete
+      return { ...done, ids: isUpsert ? [await this.#upsert(tx, bucket, update)] : [] }
+    }
+    const after = await applyUpdate(update, batch)
+    if (after.ends.length === 0) return { ...done, ids: [] }
+    const before = bodiesAt(batch, after.places)
+    const indexes = this.#plans.indexesOf(bucket)
+    const entries = await IndexWrites.of({ bucket, indexes, before, after })
+    await entries.check(tx)
+    const matches = Array.from(after.places, place => batch.matches[place]!)
+    const ids = matches.map(({ id }) => id)
+    const placed = await this.#place(bucket, after)
+    await this.#release(tx, bucket, matches)
+    await this.#store(tx, bucket, { placed, ids, entries })
+    return { ...done, ids }
+  }
+
+  async #upsert(tx: Tx, bucket: Bucket, update: UpdateHandle): Promise<Buffer> {
+    const insertion = Insertion.of(() => update.upsertDocument())
+    await this.insert(tx, bucket, insertion)
+    return idAt(insertion.prepare(), 0)
+  }
+
+  /** Appends bodies to a volume of this member. */
+  async #place(bucket: Bucket, { payload, ends }: PackedDocuments): Promise<Placed> {
+    const volume = this.#localVolume(bucket)
+    volume.checkWritable()
+    const { epoch } = volume
+    const lengths = ends.map((end, i) => end - (i === 0 ? 0 : ends[i - 1]!))
+    return { volume, epoch, locations: await volume.append(payload, lengths) }
+  }
+
+  /** Makes bodies the documents with the given ids. */
+  async #store(
+    tx: Tx,
+    bucket: Bucket,
+    stored: { placed: Placed; ids: readonly Buffer[]; entries: IndexWrites },
+  ): Promise<void> {
+    const { placed, ids, entries } = stored
+    const { volume, epoch, locations } = placed
+    const writes = volume.stage(tx)
+    if (writes.epoch !== epoch) throw storeError('notCommitted')
+    for (const [i, id] of ids.entries()) {
+      tx.set(primaryKey(bucket.data, id), pointerOf(volume.shard, locations, i))
+      writes.append(bucket.prefix, id, locations, i)
+      if (i % PIECE_DOCUMENTS === 0) await yieldTurn()
+    }
+    await entries.apply(tx, i => pointerOf(volume.shard, locations, i))
+  }
+
+  /** Gives up the bodies of documents. */
+  async #release(tx: Tx, bucket: Bucket, matches: readonly Match[]): Promise<void> {
     // ORDER: all checks before the first change, so that a refusal leaves an open transaction as it
     // was.
-    const writes = batch.matches.map(({ pointer }) => this.#volumeOf(pointer).stage(tx))
-    for (const [i, { id, pointer }] of batch.matches.entries()) {
-      tx.clear(primaryKey(bucket.data, id))
+    const writes = matches.map(({ pointer }) => this.#volumeOf(pointer).stage(tx))
+    for (const [i, { pointer }] of matches.entries()) {
       const { segment, position, length, crc32c } = pointer
       writes[i]!.release(bucket.prefix, Uint32Array.of(segment, position, length, crc32c), 0)
       if (i % PIECE_DOCUMENTS === 0) await yieldTurn()
     }
-    const { length: count } = batch.matches
-    if (count > 0) tx.add(cardinalityKey(bucket.data, PRIMARY_INDEX.id), -count)
-    return done
   }
 
   /** @throws RespError ERR shard id: <n> is in INOPERABLE status, or the volume's text */
@@ -261,10 +274,9 @@ export class Documents {
 }
 
 /** Moves a cursor behind a batch that counts. */
-export function advance(cursor: Cursor, { bucket, batch }: DoneBatch): void {
-  if (batch.position === undefined) return
-  cursor.bucketUuid = bucket.uuid
-  cursor.position = batch.position
+export function advance(cursor: Cursor, { run, batch }: DoneBatch): void {
+  run.seen?.commit()
+  cursor.run = { ...run, position: batch.position ?? run.position, isStarted: true }
 }
 
 const NO_RESULTS: ScanBatch = {
@@ -275,57 +287,9 @@ const NO_RESULTS: ScanBatch = {
   isComplete: true,
 }
 
-function prepare(documents: Buffer[], isJson: boolean): PreparedDocuments {
-  try {
-    return addon.prepareInsert(documents, isJson)
-  } catch (cause) {
-    const reason = nativeReason(cause)
-    if (reason === undefined || !DOCUMENT_CODES.has(reason.code)) throw cause
-    throw err(reason.message, { cause })
-  }
-}
-
-/** @throws RespError DUPLICATEKEY when an `_id` comes twice */
-function checked(prepared: PreparedDocuments): PreparedDocuments {
-  const seen = new Set<string>()
-  for (let i = 0; i < prepared.lengths.length; i++) {
-    const id = idAt(prepared, i).toString('hex')
-    if (seen.has(id)) throw duplicateId(id)
-    seen.add(id)
-  }
-  return prepared
-}
-
-/** End of the run of documents from `from` on that is converted at once; one at least. */
-function endOfPiece(documents: readonly Buffer[], from: number): number {
-  let bytes = documents[from]!.length
-  let to = from + 1
-  while (to < documents.length && to - from < PIECE_DOCUMENTS) {
-    bytes += documents[to]!.length
-    if (bytes > PIECE_BYTES) break
-    to++
-  }
-  return to
-}
-
-function joinPieces(pieces: readonly PreparedDocuments[]): PreparedDocuments {
-  const [only] = pieces
-  if (only !== undefined && pieces.length === 1) return only
-  const lengths = new Uint32Array(pieces.reduce((total, piece) => total + piece.lengths.length, 0))
-  let count = 0
-  for (const piece of pieces) {
-    lengths.set(piece.lengths, count)
-    count += piece.lengths.length
-  }
-  return {
-    bodies: Buffer.concat(pieces.map(piece => piece.bodies)),
-    ids: Buffer.concat(pieces.map(piece => piece.ids)),
-    lengths,
-  }
-}
-
-function idAt(prepared: PreparedDocuments, i: number): Buffer {
-  return prepared.ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES)
+/** Of documents that go: no entry points at them. */
+function noPointer(): never {
+  throw new Error('a document that goes has no pointer')
 }
 
 function pointerOf(shard: number, locations: Locations, i: number): Buffer {
@@ -336,10 +300,6 @@ function pointerOf(shard: number, locations: Locations, i: number): Buffer {
     length: lengthAt(locations, i),
     crc32c: checksumAt(locations, i),
   })
-}
-
-function duplicateId(hex: string): RespError {
-  return new RespError('DUPLICATEKEY', `Duplicate key: _id '${hex}'`)
 }
 
 function noRoute(shard: number): RespError {

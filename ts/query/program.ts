@@ -5,8 +5,10 @@
 
 import { BSONError, type Document, serialize } from 'bson'
 import { err } from '../error.js'
-import { addon, type FilterHandle, nativeReason } from '../native.js'
-import type { Filter } from './filter.js'
+import { addon, type Collator, type FilterHandle, nativeReason } from '../native.js'
+import type { Collation } from './collation.js'
+import { collatorOf } from './collators.js'
+import { type Filter, SELF_PATH } from './filter.js'
 
 /** Refusals that concern an operand of the user's. */
 const OPERAND_CODES: ReadonlySet<string> = new Set([
@@ -16,12 +18,19 @@ const OPERAND_CODES: ReadonlySet<string> = new Set([
   'TOO_DEEP',
 ])
 
-/** Compiles a filter. @returns null for one that matches everything
+/** What strings at a path compare with; null = bytes. */
+export type CollationOf = (path: string) => Collation | null
+
+const BYTES: CollationOf = () => null
+
+/** Compiles a filter.
+ *  @param collationOf  for paths from the document, `$elemMatch`'s array first
  *  @throws RespError ERR BQL parse error: Invalid $regex pattern: …, Unsupported value type: … */
-export function compileProgram(filter: Filter): FilterHandle | null {
-  if (filter.kind === 'true') return null
+export function compileProgram(filter: Filter, collationOf = BYTES): FilterHandle {
   try {
-    return new addon.FilterHandle(Buffer.from(serialize(node(filter))))
+    const compiler = new Compiler(collationOf)
+    const program = Buffer.from(serialize(compiler.node(filter, '')))
+    return new addon.FilterHandle(program, compiler.collators)
   } catch (cause) {
     const reason = nativeReason(cause)
     // A field of the user's that the package takes for its own mark, `_bsontype` for instance.
@@ -32,27 +41,57 @@ export function compileProgram(filter: Filter): FilterHandle | null {
   }
 }
 
-function node(filter: Filter): Document {
-  switch (filter.kind) {
-    case 'true':
-      return { n: 'true' }
-    case 'and':
-    case 'or':
-    case 'nor':
-      return { n: filter.kind, c: filter.children.map(node) }
-    case 'not':
-      return { n: 'not', c: [node(filter.child)] }
-    case 'compare':
-      return { n: 'cmp', p: filter.path, o: filter.operator, v: filter.value }
-    case 'in':
-    case 'nin':
-    case 'all':
-      return { n: filter.kind, p: filter.path, v: filter.values }
-    case 'size':
-    case 'exists':
-    case 'regex':
-      return { n: filter.kind, p: filter.path, v: filter.value }
-    case 'elemMatch':
-      return { n: 'elem', p: filter.path, c: [node(filter.child)] }
+class Compiler {
+  readonly collators: Collator[] = []
+  readonly #collationOf: CollationOf
+
+  constructor(collationOf: CollationOf) {
+    this.#collationOf = collationOf
   }
+
+  /** @param parent  path of the array that `$elemMatch` is about, from the document */
+  node(filter: Filter, parent: string): Document {
+    const children = (list: readonly Filter[]) => list.map(child => this.node(child, parent))
+    switch (filter.kind) {
+      case 'true':
+        return { n: 'true' }
+      case 'and':
+      case 'or':
+      case 'nor':
+        return { n: filter.kind, c: children(filter.children) }
+      case 'not':
+        return { n: 'not', c: children([filter.child]) }
+      case 'compare': {
+        const collator = this.#collator(joinPath(parent, filter.path))
+        return { n: 'cmp', p: filter.path, o: filter.operator, v: filter.value, ...collator }
+      }
+      case 'in':
+      case 'nin':
+      case 'all': {
+        const collator = this.#collator(joinPath(parent, filter.path))
+        return { n: filter.kind, p: filter.path, v: filter.values, ...collator }
+      }
+      case 'size':
+      case 'exists':
+      case 'regex':
+        return { n: filter.kind, p: filter.path, v: filter.value }
+      case 'elemMatch': {
+        const child = this.node(filter.child, joinPath(parent, filter.path))
+        return { n: 'elem', p: filter.path, c: [child] }
+      }
+    }
+  }
+
+  /** The place of the collator of a path. */
+  #collator(path: string): { k?: number } {
+    const collation = this.#collationOf(path)
+    if (collation === null) return {}
+    const collator = collatorOf(collation)
+    const place = this.collators.indexOf(collator)
+    return { k: place === -1 ? this.collators.push(collator) - 1 : place }
+  }
+}
+
+function joinPath(parent: string, path: string): string {
+  return parent === '' || path === SELF_PATH ? parent + path : `${parent}.${path}`
 }

@@ -12,7 +12,7 @@ import {
   type ScanContext,
   type ScanResult,
 } from '../native.js'
-import { keyAfter } from '../store/keyspace.js'
+import { type KeyRange, keyAfter } from '../store/keyspace.js'
 import { PackedReader } from '../store/packed-range.js'
 import { type Pointer, unpackPointer } from '../store/pointer.js'
 import type { Tx } from '../store/tx.js'
@@ -36,12 +36,6 @@ const INLINE_ENTRIES = 512
 const INLINE_BYTES = 1024 * 1024
 
 const ID_BYTES = 12
-
-/** Keys of index entries with `begin <= key < end`. */
-export interface KeyRange {
-  readonly begin: Buffer
-  readonly end: Buffer
-}
 
 /** How far a cursor came. */
 export interface Position {

@@ -1,0 +1,123 @@
+/**
+ * From a query to ranges of keys: the plan of its shape, made or remembered, with the query's
+ * literals bound to it.
+ */
+
+import { BSONError, type Document, serialize } from 'bson'
+import { err } from '../error.js'
+import type { KeyRange } from '../store/keyspace.js'
+import type { Bucket } from './buckets.js'
+import { type Collation } from './collation.js'
+import type { Filter, Literal } from './filter.js'
+import { type CompiledIndexes, compileIndexes } from './index-writes.js'
+import { type IndexDefinition, PRIMARY_INDEX } from './indexes.js'
+import { type Bound, type BoundPlan, bindPlan } from './planner/bind.js'
+import { PlanCache, type PlanCacheSettings, type PlannedFor } from './planner/plan-cache.js'
+import { planQuery } from './planner/plan-query.js'
+import { primaryRange } from './planner/primary-range.js'
+import { shapeOf } from './planner/shape.js'
+
+/** An order by one field. */
+export interface Sort {
+  readonly field: string
+  readonly isDescending: boolean
+}
+
+/** What of a query decides how it is read. */
+export interface PlannedQuery {
+  readonly filter: Filter
+  /** SORTBY. */
+  readonly sort: Sort | null
+  /** The option COLLATION. */
+  readonly collation: Collation | null
+}
+
+export interface QueryPlansParts extends PlanCacheSettings {
+  /** Whether a value of another type than an index's refuses the write. */
+  readonly isStrict: boolean
+}
+
+export class QueryPlans {
+  readonly #cache: PlanCache
+  readonly #isStrict: boolean
+
+  constructor(parts: QueryPlansParts) {
+    this.#cache = new PlanCache(parts)
+    this.#isStrict = parts.isStrict
+  }
+
+  /** Plans a query for execution, and remembers the plan.
+   *  @throws RespError ERR query cannot be executed: SORTBY … */
+  bind(bucket: Bucket, query: PlannedQuery): BoundPlan {
+    return this.#bind(bucket, query, true).bound
+  }
+
+  /** As `bind`, without remembering it. */
+  explain(bucket: Bucket, query: PlannedQuery): { bound: BoundPlan; isCached: boolean } {
+    return this.#bind(bucket, query, false)
+  }
+
+  /** The indexes that writers of a bucket maintain. */
+  indexesOf(bucket: Bucket): CompiledIndexes {
+    return compileIndexes(bucket, this.#isStrict)
+  }
+
+  #bind(bucket: Bucket, { filter, sort, collation }: PlannedQuery, isKept: boolean) {
+    const sortField = sort?.field ?? null
+    const shape = shapeOf(filter, { sortField, collation })
+    const plannedFor = this.#plannedFor(bucket)
+    const known = this.#cache.get(plannedFor, shape.key)
+    const { indexes, collation: bucketCollation } = bucket
+    const plan =
+      known ?? planQuery(shape.filter, { indexes, bucketCollation, collation, sortField })
+    if (isKept && known === undefined) this.#cache.set(plannedFor, shape.key, plan)
+    const bound = bindPlan(plan, {
+      literals: shape.literals,
+      encode: (index, equalities, lower, upper) => {
+        if (index.id === PRIMARY_INDEX.id) {
+          return primaryRange(bucket.data, equalities, lower, upper)
+        }
+        return indexRange(this.indexesOf(bucket), { index, equalities, lower, upper })
+      },
+      isDescending: sort?.isDescending ?? false,
+    })
+    return { bound, isCached: known !== undefined }
+  }
+
+  #plannedFor({ uuid, namespace, version }: Bucket): PlannedFor {
+    return { bucketUuid: uuid, namespace, version, statisticsGeneration: 0 }
+  }
+}
+
+interface RangeConditions {
+  readonly index: IndexDefinition
+  readonly equalities: readonly Literal[]
+  readonly lower: Bound | undefined
+  readonly upper: Bound | undefined
+}
+
+function indexRange(
+  { definitions, set }: CompiledIndexes,
+  { index, equalities, lower, upper }: RangeConditions,
+): KeyRange | 'nothing' {
+  const place = definitions.findIndex(({ id }) => id === index.id)
+  const range = set.range(place, conditionsOf(equalities, lower, upper))
+  if (range !== null) return range
+  // No key is as long as the operands: nothing equals them, but entries may be above or below.
+  if (lower === undefined && upper === undefined) return 'nothing'
+  return set.range(place, conditionsOf(equalities)) ?? 'nothing'
+}
+
+/** In the form that `Index::range` of `native/document` reads. */
+function conditionsOf(equalities: readonly Literal[], lower?: Bound, upper?: Bound): Buffer {
+  const conditions: Document = {}
+  if (equalities.length > 0) conditions.eq = equalities
+  if (lower !== undefined) conditions[lower.isInclusive ? 'gte' : 'gt'] = lower.value
+  if (upper !== undefined) conditions[upper.isInclusive ? 'lte' : 'lt'] = upper.value
+  try {
+    return Buffer.from(serialize(conditions))
+  } catch (cause) {
+    if (cause instanceof BSONError) throw err('BQL parse error: Invalid BSON format', { cause })
+    throw cause
+  }
+}
