@@ -1,10 +1,14 @@
 //! Tests that go through several modules.
 
+mod collation;
 mod decimal;
 mod filter;
 mod fuzz;
+mod index;
+mod index_model;
 mod json;
 mod model;
+mod order;
 mod prepare;
 mod round_trip;
 mod strategy;
