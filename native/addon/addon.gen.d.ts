@@ -1,3 +1,13 @@
+/** A collation, ready to compare. */
+export declare class Collator {
+  /**
+   * Reads a specification, a BSON document.
+   * @throws COLLATION, INVALID_BSON
+   */
+  constructor(specification: Uint8Array)
+}
+export type CollatorHandle = Collator
+
 /** An exclusive lock on a file, held until it is released or the process ends, however it ends. */
 export declare class FileLock {
   /**
@@ -12,10 +22,10 @@ export declare class FileLock {
 /** A compiled filter program, to be used for many batches. */
 export declare class FilterHandle {
   /**
-   * Compiles a filter program.
+   * Compiles a filter program. Its nodes name collators by their places.
    * @throws INVALID_PROGRAM, UNSUPPORTED_TYPE, REGEX_OPTION, REGEX_PATTERN
    */
-  constructor(program: Uint8Array)
+  constructor(program: Uint8Array, collators?: Array<CollatorHandle> | undefined | null)
   /**
    * Whether a BSON document passes.
    * @throws INVALID_BSON
@@ -33,6 +43,42 @@ export declare class IdSet {
   commit(): void
 }
 export type IdSetHandle = IdSet
+
+/** The indexes of a bucket that writers maintain. */
+export declare class IndexSet {
+  /**
+   * Compiles definitions.
+   * @throws INVALID_ARGUMENT
+   */
+  constructor(definitions: Array<IndexOptions>)
+  /**
+   * The entries of documents before and after a write, both in the same order; without one of
+   * them the documents are new, or go. Each document begins with its `_id`.
+   * @throws INDEX_TYPE, KEY_TOO_LARGE, INVALID_BSON
+   */
+  changes(before?: Uint8Array | undefined | null, beforeEnds?: Uint32Array | undefined | null, after?: Uint8Array | undefined | null, afterEnds?: Uint32Array | undefined | null): KeyChanges
+  /**
+   * The keys that conditions on the leading fields of an index ask for, as
+   * `kronotop_document::Index::range` reads them. Null when an operand does not fit.
+   * @throws INVALID_BSON, INVALID_PROGRAM, INVALID_ARGUMENT
+   */
+  range(index: number, conditions: Uint8Array): StoreRange | null
+  /**
+   * The text that says that a key of a document, as `changes` gave it, is taken.
+   * @throws INVALID_BSON, INVALID_ARGUMENT
+   */
+  duplicate(index: number, document: Uint8Array, key: Uint8Array): string
+}
+export type IndexSetHandle = IndexSet
+
+/** A compiled projection. */
+export declare class ProjectionHandle {
+  /**
+   * Compiles a projection, a BSON document. The filter is what `$` stands for.
+   * @throws PROJECTION, INVALID_BSON, TOO_DEEP, TOO_LARGE
+   */
+  constructor(specification: Uint8Array, filter?: FilterHandle | undefined | null)
+}
 
 /** The volumes that scans read, by shard. */
 export declare class ScanContext {
@@ -53,6 +99,27 @@ export declare class ScanContext {
    * promise is settled, nor may `seen` be used.
    */
   scanAsync(packed: Buffer, filter: FilterHandle | undefined | null, seen: IdSet | undefined | null, options: ScanOptions): Promise<ScanResult>
+}
+
+/** A compiled update. */
+export declare class UpdateHandle {
+  /**
+   * Compiles an update, a BSON document, for the documents that a filter finds.
+   * @throws UPDATE, REGEX_OPTION, REGEX_PATTERN, INVALID_BSON, TOO_DEEP, TOO_LARGE
+   */
+  constructor(update: Uint8Array, filter: FilterHandle)
+  /** Whether a document is inserted if none matches. */
+  get isUpsert(): boolean
+  /**
+   * The document to insert if none matches; has an `_id` only if the filter asks for one.
+   * @throws TOO_DEEP, TOO_LARGE, INVALID_BSON
+   */
+  upsertDocument(): Buffer
+  /**
+   * The documents that become others, as they are then.
+   * @throws UPDATE, TOO_LARGE, INVALID_BSON
+   */
+  apply(payload: Uint8Array, ends: Uint32Array): PackedDocuments
 }
 
 /** The segment files of one shard. A location is four words: segment, position, length, crc32c. */
@@ -113,10 +180,74 @@ export declare function bsonToJson(document: Uint8Array): Buffer
 export declare function crc32c(bytes: Uint8Array): number
 
 /**
+ * Makes the documents of a batch what a client gets: sorted, projected, encoded.
+ * @throws INVALID_BSON, TOO_DEEP, TOO_LARGE
+ */
+export declare function finishDocuments(payload: Uint8Array, ends: Uint32Array, sort: SortOptions | undefined | null, projection: ProjectionHandle | undefined | null, isJson: boolean): PackedDocuments
+
+/**
+ * As `finish_documents`, off the event loop. `payload` and `ends` must not change until the
+ * promise is settled.
+ */
+export declare function finishDocumentsAsync(payload: Buffer, ends: Uint32Array, sort: SortOptions | undefined | null, projection: ProjectionHandle | undefined | null, isJson: boolean): Promise<PackedDocuments>
+
+/** A field of an index. */
+export interface IndexFieldOptions {
+  /** The dotted path. */
+  selector: string
+  /** As DESCRIBE prints it. */
+  type: string
+  /** Whether a compound index may have arrays here. */
+  multiKey: boolean
+}
+
+/** An index as its definition describes it. */
+export interface IndexOptions {
+  /** Its name. */
+  name: string
+  /** What its keys begin with in the store. */
+  prefix: Buffer
+  /** Its fields. */
+  fields: Array<IndexFieldOptions>
+  /** Whether it is compound. */
+  compound: boolean
+  /** Whether a value of another type is an error. */
+  strict: boolean
+  /** What orders its strings. */
+  collator?: Collator
+}
+
+/**
  * Converts JSON text to a BSON document.
  * @throws INVALID_JSON, TOO_DEEP, TOO_LARGE
  */
 export declare function jsonToBson(text: Uint8Array): Buffer
+
+/** What writes do to the entries of the indexes, by document, then by index. */
+export interface KeyChanges {
+  /** The keys of the entries in the store, back to back. */
+  keys: Buffer
+  /** Where each key ends. */
+  ends: Uint32Array
+  /** The document of each key. */
+  documents: Uint32Array
+  /** The index of each key. */
+  indexes: Uint32Array
+  /** 0 = cleared, 1 = added, 2 = kept; plus 4 if it stands for an empty array. */
+  kinds: Uint32Array
+  /** For each index: 1 = a new document has arrays, 2 = one has a value without an entry. */
+  flags: Uint32Array
+}
+
+/** Documents back to back. */
+export interface PackedDocuments {
+  /** The documents. */
+  payload: Buffer
+  /** Where each ends. */
+  ends: Uint32Array
+  /** The place of each in what was given. */
+  places: Uint32Array
+}
 
 /** Documents ready to be appended. */
 export interface PreparedDocuments {
@@ -166,6 +297,24 @@ export interface ScanResult {
   keyStart: number
   /** Its end. */
   keyEnd: number
+}
+
+/** How to sort documents. */
+export interface SortOptions {
+  /** The dotted path of the value. */
+  path: string
+  /** Whether values descend; ties keep their order. */
+  descending: boolean
+  /** What orders strings, else bytes do. */
+  collator?: CollatorHandle
+}
+
+/** Keys of a range in the store. */
+export interface StoreRange {
+  /** The first key. */
+  begin: Buffer
+  /** Behind the last key. */
+  end: Buffer
 }
 
 /**

@@ -52,8 +52,17 @@ pub(crate) fn from_document(cause: &kronotop_document::Error) -> Error {
         E::UnsupportedType(_) => "UNSUPPORTED_TYPE",
         E::RegexOption(_) => "REGEX_OPTION",
         E::RegexPattern(_) => "REGEX_PATTERN",
-        E::Projection(_) => "INVALID_PROJECTION",
-        E::Update(_) => "INVALID_UPDATE",
+        E::Projection(_) => "PROJECTION",
+        E::Update(_) => "UPDATE",
+        E::CollationField(_)
+        | E::CollationSpec
+        | E::CollationLocaleMissing
+        | E::CollationLocale(_)
+        | E::CollationStrength(_)
+        | E::CollationChoice { .. } => "COLLATION",
+        E::IndexType(_) => "INDEX_TYPE",
+        E::DuplicateKey { .. } => "DUPLICATE_KEY",
+        E::KeyTooLarge => "KEY_TOO_LARGE",
     };
     error(code, cause)
 }

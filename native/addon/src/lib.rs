@@ -7,6 +7,7 @@ mod convert;
 mod document;
 mod error;
 mod flush;
+mod index;
 mod lock;
 mod scan;
 mod volume;

@@ -72,6 +72,25 @@ impl Decimal {
         Decimal::parse(&format!("{value:e}")).unwrap_or(Decimal::NaN)
     }
 
+    /// The integer next to the value towards zero, if it fits.
+    pub(crate) fn to_i64(self) -> Option<i64> {
+        let Decimal::Finite { negative, coefficient, exponent } = self else { return None };
+        let magnitude = match (coefficient, 10_u128.checked_pow(exponent.unsigned_abs())) {
+            (0, _) => 0,
+            (_, Some(scale)) if exponent >= 0 => coefficient.checked_mul(scale)?,
+            (_, Some(scale)) => coefficient / scale,
+            (_, None) if exponent >= 0 => return None,
+            (_, None) => 0,
+        };
+        let magnitude = i128::try_from(magnitude).ok()?;
+        i64::try_from(if negative { -magnitude } else { magnitude }).ok()
+    }
+
+    /// The nearest double. Allocates.
+    pub(crate) fn to_f64(self) -> f64 {
+        self.to_string().parse().unwrap_or(f64::NAN)
+    }
+
     /// Reads `text`, exactly: `None` if it is no number or needs more than 34 digits.
     pub(crate) fn parse(text: &str) -> Option<Decimal> {
         let (negative, magnitude) = match text.as_bytes().first()? {

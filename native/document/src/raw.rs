@@ -84,6 +84,35 @@ pub(crate) enum Value<'a> {
     MaxKey,
 }
 
+impl Value<'_> {
+    /// The name of the type in error messages.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Value::Double(_) => "DOUBLE",
+            Value::String(_) => "STRING",
+            Value::Document(_) => "DOCUMENT",
+            Value::Array(_) => "ARRAY",
+            Value::Binary { .. } => "BINARY",
+            Value::Undefined => "UNDEFINED",
+            Value::ObjectId(_) => "OBJECT_ID",
+            Value::Boolean(_) => "BOOLEAN",
+            Value::DateTime(_) => "DATE_TIME",
+            Value::Null => "NULL",
+            Value::Regex(_) => "REGULAR_EXPRESSION",
+            Value::DbPointer(_) => "DB_POINTER",
+            Value::Code(_) => "JAVASCRIPT",
+            Value::Symbol(_) => "SYMBOL",
+            Value::CodeWithScope(_) => "JAVASCRIPT_WITH_SCOPE",
+            Value::Int32(_) => "INT32",
+            Value::Timestamp(_) => "TIMESTAMP",
+            Value::Int64(_) => "INT64",
+            Value::Decimal128(_) => "DECIMAL128",
+            Value::MinKey => "MIN_KEY",
+            Value::MaxKey => "MAX_KEY",
+        }
+    }
+}
+
 /// One element whose value is delimited but not decoded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Element<'a> {

@@ -4,6 +4,7 @@
 use super::operand::{List, Operand};
 use super::path::{self, Array, Found};
 use super::{Node, Operator, Test, compare};
+use crate::collation::Collator;
 use crate::raw::{Damaged, Value};
 
 impl Node {
@@ -28,13 +29,17 @@ impl Node {
                 Ok(false)
             }
             Node::Not(node) => Ok(!node.matches(scope)?),
-            Node::Test { path, test } => match path::find(scope, path)? {
-                Found::Missing => Ok(test.matches_missing()),
-                Found::Single(value) => test.matches_single(value),
-                Found::Array(array) => {
-                    Ok(test.matches_array(array)?.unwrap_or_else(|| test.matches_missing()))
+            Node::Test { path, test, collator } => {
+                let collator = collator.as_deref();
+                match path::find(scope, path)? {
+                    Found::Missing => Ok(test.matches_missing()),
+                    Found::Single(value) => test.matches_single(value, collator),
+                    Found::Array(array) => {
+                        let result = test.matches_array(array, collator)?;
+                        Ok(result.unwrap_or_else(|| test.matches_missing()))
+                    }
                 }
-            },
+            }
             Node::Element { path, inner } => match path::find(scope, path)? {
                 Found::Array(array) => {
                     Ok(array.any(&mut |element| inner.matches(element))? == Some(true))
@@ -67,7 +72,11 @@ impl Test {
 
     /// The result for a value that is no array.
     #[inline]
-    fn matches_single(&self, value: Value<'_>) -> Result<bool, Damaged> {
+    fn matches_single(
+        &self,
+        value: Value<'_>,
+        collator: Option<&Collator>,
+    ) -> Result<bool, Damaged> {
         if matches!(value, Value::Null) {
             return Ok(self.matches_null());
         }
@@ -76,9 +85,9 @@ impl Test {
                 Ok(*operator == Operator::NotEqual)
             }
             Test::Compare { operator, operand } => {
-                compare::holds(value, *operator, operand.value())
+                compare::holds(value, *operator, operand.value(), collator)
             }
-            Test::In { list, negated } => Ok(list.contains(value)? != *negated),
+            Test::In { list, negated } => Ok(list.contains(value, collator)? != *negated),
             Test::All(_) | Test::Size(_) => Ok(false),
             Test::Exists(expected) => Ok(*expected),
             Test::Regex(pattern) => Ok(pattern.is_in(value)),
@@ -86,7 +95,11 @@ impl Test {
     }
 
     /// The result for an array; `None` if the array does not exist.
-    fn matches_array(&self, array: Array<'_, '_>) -> Result<Option<bool>, Damaged> {
+    fn matches_array(
+        &self,
+        array: Array<'_, '_>,
+        collator: Option<&Collator>,
+    ) -> Result<Option<bool>, Damaged> {
         match self {
             Test::Exists(expected) => Ok(array.any(&mut |_| Ok(true))?.map(|_| *expected)),
             Test::Compare { operator, operand: Operand::Null } => {
@@ -95,18 +108,17 @@ impl Test {
             }
             Test::Compare { operator: Operator::NotEqual, operand } => {
                 let equal = array.any(&mut |element| {
-                    compare::holds(element, Operator::Equal, operand.value())
+                    compare::holds(element, Operator::Equal, operand.value(), collator)
                 })?;
                 Ok(equal.map(|found| !found))
             }
-            Test::Compare { operator, operand } => {
-                array.any(&mut |element| compare::holds(element, *operator, operand.value()))
-            }
+            Test::Compare { operator, operand } => array
+                .any(&mut |element| compare::holds(element, *operator, operand.value(), collator)),
             Test::In { list, negated } => {
-                let found = array.any(&mut |element| list.contains(element))?;
+                let found = array.any(&mut |element| list.contains(element, collator))?;
                 Ok(found.map(|found| found != *negated))
             }
-            Test::All(list) => contains_all(array, list),
+            Test::All(list) => contains_all(array, list, collator),
             Test::Size(expected) => {
                 let mut length = 0;
                 let exists = array.any(&mut |_| {
@@ -121,13 +133,18 @@ impl Test {
 }
 
 /// Whether every listed value is an element of `array`; `None` if the array does not exist.
-fn contains_all(array: Array<'_, '_>, list: &List) -> Result<Option<bool>, Damaged> {
+fn contains_all(
+    array: Array<'_, '_>,
+    list: &List,
+    collator: Option<&Collator>,
+) -> Result<Option<bool>, Damaged> {
     if array.any(&mut |_| Ok(true))?.is_none() {
         return Ok(None);
     }
     for operand in &list.operands {
-        let mut is_equal =
-            |element: Value<'_>| compare::holds(element, Operator::Equal, operand.value());
+        let mut is_equal = |element: Value<'_>| {
+            compare::holds(element, Operator::Equal, operand.value(), collator)
+        };
         if array.any(&mut is_equal)? != Some(true) {
             return Ok(Some(false));
         }

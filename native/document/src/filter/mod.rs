@@ -5,13 +5,16 @@ mod compare;
 mod evaluate;
 mod operand;
 mod parse;
-mod path;
+pub(crate) mod path;
 mod pattern;
 mod positional;
 mod program;
 mod re2;
 
+use std::sync::Arc;
+
 use crate::Error;
+use crate::collation::Collator;
 use crate::raw::{Damaged, Value};
 use operand::{List, Operand};
 use path::Segment;
@@ -43,18 +46,27 @@ impl Filter {
     /// | `elem` | `p`, `c`: nodes | one array element passes all of them |
     ///
     /// `p` is a dotted path from the document or, inside `elem`, from the element; `""` is that
-    /// itself.
+    /// itself. Strings compare by their bytes.
     ///
     /// # Errors
     /// [`Error::UnsupportedType`], [`Error::RegexOption`] and [`Error::RegexPattern`] for operands
     /// a client may send; [`Error::Program`] and [`Error::Bson`] for a program that is malformed.
     pub fn parse(program: &[u8]) -> Result<Filter, Error> {
-        Ok(Filter { root: parse::node(program, 1)?, program: program.to_vec() })
+        Filter::parse_collated(program, &[])
     }
 
     /// Compiles a program that this crate wrote, whose strings compare by their bytes.
     pub(crate) fn plain(program: &[u8]) -> Result<Filter, Error> {
         Filter::parse(program)
+    }
+
+    /// Compiles a filter program whose nodes `cmp`, `in`, `nin` and `all` may have one more field,
+    /// `k`: int32, the position in `collators` of the one that strings are compared with.
+    ///
+    /// # Errors
+    /// Those of [`Filter::parse`].
+    pub fn parse_collated(program: &[u8], collators: &[Arc<Collator>]) -> Result<Filter, Error> {
+        Ok(Filter { root: parse::node(program, collators, 1)?, program: program.to_vec() })
     }
 
     /// Whether every document passes, so that no body has to be looked at.
@@ -86,6 +98,8 @@ enum Node {
     Test {
         path: Vec<Segment>,
         test: Test,
+        /// Compares strings; without one, bytes do. Regular expressions know none.
+        collator: Option<Arc<Collator>>,
     },
     /// Passes if an element of the array at `path` passes `inner`.
     Element {

@@ -3,6 +3,7 @@
 use super::compare;
 use super::pattern::Pattern;
 use crate::Error;
+use crate::collation::Collator;
 use crate::raw::{Damaged, Value};
 use crate::validate::validate_value;
 
@@ -44,16 +45,7 @@ impl Operand {
             Value::ObjectId(id) => Operand::ObjectId(*id),
             Value::Array(bytes) => Operand::Array(bytes.to_vec()),
             Value::Document(bytes) => Operand::Document(bytes.to_vec()),
-            Value::Undefined => return Err(Error::UnsupportedType("UNDEFINED")),
-            Value::Regex(_) => return Err(Error::UnsupportedType("REGULAR_EXPRESSION")),
-            Value::DbPointer(_) => return Err(Error::UnsupportedType("DB_POINTER")),
-            Value::Code(_) => return Err(Error::UnsupportedType("JAVASCRIPT")),
-            Value::Symbol(_) => return Err(Error::UnsupportedType("SYMBOL")),
-            Value::CodeWithScope(_) => {
-                return Err(Error::UnsupportedType("JAVASCRIPT_WITH_SCOPE"));
-            }
-            Value::MinKey => return Err(Error::UnsupportedType("MIN_KEY")),
-            Value::MaxKey => return Err(Error::UnsupportedType("MAX_KEY")),
+            other => return Err(Error::UnsupportedType(other.type_name())),
         })
     }
 
@@ -90,9 +82,13 @@ impl List {
     }
 
     /// Whether `value` equals an operand or is a string that a pattern is found in.
-    pub(super) fn contains(&self, value: Value<'_>) -> Result<bool, Damaged> {
+    pub(super) fn contains(
+        &self,
+        value: Value<'_>,
+        collator: Option<&Collator>,
+    ) -> Result<bool, Damaged> {
         for operand in &self.operands {
-            if compare::equal(value, operand.value())? == Some(true) {
+            if compare::equal(value, operand.value(), collator)? == Some(true) {
                 return Ok(true);
             }
         }

@@ -1,10 +1,13 @@
 //! Reading of filter programs.
 
+use std::sync::Arc;
+
 use super::operand::{List, Operand};
 use super::path::{self, Segment};
 use super::pattern::Pattern;
 use super::{Node, Operator, Test};
 use crate::Error;
+use crate::collation::Collator;
 use crate::raw::{self, Value};
 
 /// Deepest nesting of nodes. A client's filter nests less: it is a document itself.
@@ -14,13 +17,18 @@ const MAX_NODE_DEPTH: usize = 256;
 const MAX_SEGMENTS: usize = 1000;
 
 /// Reads the node `program`, which stands at level `depth`.
-pub(super) fn node(program: &[u8], depth: usize) -> Result<Node, Error> {
+pub(super) fn node(
+    program: &[u8],
+    collators: &[Arc<Collator>],
+    depth: usize,
+) -> Result<Node, Error> {
     if depth > MAX_NODE_DEPTH {
         return Err(Error::Program("nested too deep"));
     }
     let fields = Fields::read(program)?;
-    let children = || children(fields.children, depth);
-    let test = |test: Test| Ok(Node::Test { path: fields.path()?, test });
+    let children = || children(fields.children, collators, depth);
+    let collator = fields.collator(collators)?;
+    let test = |test: Test| Ok(Node::Test { path: fields.path()?, test, collator });
     match fields.kind {
         b"true" => Ok(Node::True),
         b"and" => Ok(Node::And(children()?)),
@@ -56,12 +64,16 @@ pub(super) fn node(program: &[u8], depth: usize) -> Result<Node, Error> {
     }
 }
 
-fn children(array: Option<&[u8]>, depth: usize) -> Result<Vec<Node>, Error> {
+fn children(
+    array: Option<&[u8]>,
+    collators: &[Arc<Collator>],
+    depth: usize,
+) -> Result<Vec<Node>, Error> {
     let mut elements = raw::elements(array.ok_or(Error::Program("node has no c"))?)?;
     let mut nodes = Vec::new();
     while let Some(element) = elements.next()? {
         match element.value()? {
-            Value::Document(program) => nodes.push(node(program, depth + 1)?),
+            Value::Document(program) => nodes.push(node(program, collators, depth + 1)?),
             _ => return Err(Error::Program("c holds something else than nodes")),
         }
     }
@@ -76,6 +88,7 @@ struct Fields<'a> {
     operator: &'a [u8],
     operand: Option<Value<'a>>,
     children: Option<&'a [u8]>,
+    collator: Option<i32>,
 }
 
 impl<'a> Fields<'a> {
@@ -89,6 +102,7 @@ impl<'a> Fields<'a> {
                 (b"o", Value::String(operator)) => fields.operator = operator,
                 (b"c", Value::Array(children)) => fields.children = Some(children),
                 (b"v", value) => fields.operand = Some(value),
+                (b"k", Value::Int32(position)) => fields.collator = Some(position),
                 _ => return Err(Error::Program("unknown field of a node")),
             }
         }
@@ -101,6 +115,15 @@ impl<'a> Fields<'a> {
             return Err(Error::Program("path is too long"));
         }
         Ok(path::split(path))
+    }
+
+    fn collator(&self, collators: &[Arc<Collator>]) -> Result<Option<Arc<Collator>>, Error> {
+        let Some(position) = self.collator else { return Ok(None) };
+        if !matches!(self.kind, b"cmp" | b"in" | b"nin" | b"all") {
+            return Err(Error::Program("only comparisons have k"));
+        }
+        let collator = usize::try_from(position).ok().and_then(|at| collators.get(at));
+        collator.cloned().map(Some).ok_or(Error::Program("k is out of range"))
     }
 
     fn operand(&self) -> Result<Value<'a>, Error> {

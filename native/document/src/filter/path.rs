@@ -4,14 +4,14 @@ use crate::raw::{self, Damaged, Value};
 
 /// One name of a path.
 #[derive(Debug)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     name: Vec<u8>,
     /// The number that the name writes, for arrays.
     index: Option<usize>,
 }
 
 /// Splits a dotted path; the empty path has no segments.
-pub(super) fn split(path: &[u8]) -> Vec<Segment> {
+pub(crate) fn split(path: &[u8]) -> Vec<Segment> {
     if path.is_empty() {
         return Vec::new();
     }
@@ -32,7 +32,7 @@ pub(crate) fn index(name: &[u8]) -> Option<usize> {
 
 /// What is found at the end of a path.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Found<'a, 'p> {
+pub(crate) enum Found<'a, 'p> {
     Missing,
     /// No array.
     Single(Value<'a>),
@@ -41,7 +41,7 @@ pub(super) enum Found<'a, 'p> {
 
 /// An array that is stored, or one that a path collects from the documents of a stored one.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Array<'a, 'p> {
+pub(crate) enum Array<'a, 'p> {
     Stored(&'a [u8]),
     /// INVARIANT: the path is not empty. Without a single hit the array does not exist.
     Collected {
@@ -53,7 +53,7 @@ pub(super) enum Array<'a, 'p> {
 /// Follows `path` from `scope`. A path of segments leads into documents only, not into a scope that
 /// is an array: that is an element of an `$elemMatch`.
 #[inline]
-pub(super) fn find<'a, 'p>(
+pub(crate) fn find<'a, 'p>(
     scope: Value<'a>,
     path: &'p [Segment],
 ) -> Result<Found<'a, 'p>, Damaged> {
@@ -86,7 +86,7 @@ fn follow<'a, 'p>(mut value: Value<'a>, mut path: &'p [Segment]) -> Result<Found
 impl<'a> Array<'a, '_> {
     /// Whether an element passes `test`, which is asked up to the first that does. `None` if the
     /// array turns out not to exist.
-    pub(super) fn any(
+    pub(crate) fn any(
         self,
         test: &mut dyn FnMut(Value<'a>) -> Result<bool, Damaged>,
     ) -> Result<Option<bool>, Damaged> {

@@ -5,7 +5,10 @@ use proptest::prelude::*;
 use super::model::filter;
 use super::strategy::document;
 use super::{bson_of, for_all};
-use crate::{Filter, Projection, Update, bson_to_json, json_to_bson, prepare_insert, validate};
+use crate::{
+    Field, FieldKind, Filter, Index, Keys, Projection, Update, bson_to_json, json_to_bson,
+    prepare_insert, sort, validate,
+};
 
 /// One change to a byte string. The position is taken modulo its length.
 #[derive(Debug, Clone)]
@@ -76,7 +79,11 @@ fn damaged_documents_give_errors() {
             let printed = bson_to_json(&bytes, &mut out);
             let matched = filter.matches(&bytes);
             let prepared = prepare_insert(&bytes, &[1; 12]);
+            let index = Index::single("i", Field::new("a", FieldKind::Int32, false), None, false);
+            let indexed = index.keys(&bytes, &mut Keys::new());
+            let sorted = sort(&[&bytes, &bytes], "a", true, None);
             if valid {
+                prop_assert_eq!((indexed, sorted), (Ok(()), Ok(vec![0, 1])));
                 prop_assert_eq!(printed, Ok(()));
                 prop_assert!(matched.is_ok());
                 prop_assert!(!matches!(prepared, Err(crate::Error::Bson(_))));
@@ -144,6 +151,7 @@ fn bytes_nested_beyond_the_limit_do_not_exhaust_the_stack() {
     let all = Filter::parse(&bson_of("{n:'true'}")).unwrap();
     assert_eq!(Projection::compile(&bytes, None).unwrap_err(), crate::Error::TooDeep);
     assert_eq!(Update::compile(&bytes, &all).unwrap_err(), crate::Error::TooDeep);
+    assert_eq!(sort(&[&bytes, &bytes], "a", false, None), Err(crate::Error::TooDeep));
     let path = vec!["a"; 1000].join(".");
     let filter = Filter::parse(&bson_of(&format!("{{n:'exists',p:'{path}',v:true}}"))).unwrap();
     assert_eq!(filter.matches(&bytes), Ok(true));

@@ -1,13 +1,17 @@
 //! Tests that go through several modules.
 
+mod collation;
 mod decimal;
 mod filter;
 mod fuzz;
 mod fuzz_changes;
+mod index;
+mod index_model;
 mod json;
 mod model;
 mod model_projection;
 mod model_update;
+mod order;
 mod positional;
 mod prepare;
 mod projection;

@@ -88,7 +88,7 @@ pub(super) fn regex(pattern: &str) -> Bson {
 }
 
 /// The value at a path; inside an array element that is no document every path but "" is missing.
-fn at(scope: &Bson, path: &str) -> Option<Bson> {
+pub(super) fn at(scope: &Bson, path: &str) -> Option<Bson> {
     if path.is_empty() {
         return Some(scope.clone());
     }

@@ -112,6 +112,6 @@ pub(super) fn document() -> impl Strategy<Value = Document> {
     prop::collection::vec((name(), value()), 0..5).prop_map(from_fields)
 }
 
-fn from_fields(fields: Vec<(String, Bson)>) -> Document {
+pub(super) fn from_fields(fields: Vec<(String, Bson)>) -> Document {
     fields.into_iter().collect()
 }
