@@ -165,6 +165,30 @@ test('of several sessions one removes, and all may purge at the same time', asyn
   assert.ok(purges.some(({ type }) => type === '+'))
 })
 
+test('commands on buckets of a removed namespace name the namespace', async () => {
+  const client = await jsonClient()
+  await client.call('NAMESPACE', 'CREATE', 'going.far')
+  await client.call('NAMESPACE', 'USE', 'going.far')
+  await filled(client, 'b', 3)
+  await client.call('NAMESPACE', 'MOVE', 'going', 'gone')
+  await client.call('NAMESPACE', 'USE', 'gone.far')
+  assert.is((await queryAll(client, 'b', '{}')).length, 3)
+  await client.call('NAMESPACE', 'REMOVE', 'gone')
+  for (const words of [
+    ['BUCKET.CREATE', 'c'],
+    ['BUCKET.LIST'],
+    ['BUCKET.LOCATE', 'b'],
+    ['BUCKET.REMOVE', 'b'],
+    ['BUCKET.PURGE', 'b'],
+    ['BUCKET.INDEX', 'LIST', 'b'],
+    ['BUCKET.INDEX', 'CREATE', 'b', '{"n": {"bson_type": "int32"}}'],
+    ['BUCKET.INDEX', 'DROP', 'b', 'selector:age.bsonType:INT32'],
+  ]) {
+    const error = "NAMESPACEBEINGREMOVED Namespace 'gone' is being removed"
+    assert.is(await client.error(...words), error, words.join(' '))
+  }
+})
+
 test('locates shards, in both protocols', async () => {
   for (const protocol of [2, 3] as const) {
     const client = await server.connect(protocol)
