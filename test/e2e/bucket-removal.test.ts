@@ -132,6 +132,25 @@ test('a removal survives a restart, and is purged after it', async () => {
   assert.is(await again.call('BUCKET.PURGE', 'restarted'), 'OK')
 })
 
+test('a purge is refused while the shard takes no writes, and may be repeated', async () => {
+  const [client, admin] = [await jsonClient(), await server.connectAdmin()]
+  const setStatus = (status: string) =>
+    admin.call('KR.ADMIN', 'SET-SHARD-STATUS', 'BUCKET', '0', status)
+  await filled(client, 'refused', 10)
+  await client.call('BUCKET.REMOVE', 'refused')
+  await setStatus('READONLY')
+  try {
+    const error = 'ERR shard id: 0 is not in READWRITE status'
+    assert.is(await client.error('BUCKET.PURGE', 'refused'), error)
+    assert.match(await client.error('BUCKET.QUERY', 'refused', '{}'), /^BUCKETBEINGREMOVED /)
+  } finally {
+    await setStatus('READWRITE')
+  }
+  await until('the volume is open for writing', async () => {
+    return (await client.frame('BUCKET.PURGE', 'refused')).type === '+'
+  })
+})
+
 test('of several sessions one removes, and all may purge at the same time', async () => {
   const clients = await Promise.all(Array.from({ length: 6 }, () => jsonClient()))
   await filled(clients[0]!, 'crowded', 3_000)
@@ -144,6 +163,30 @@ test('of several sessions one removes, and all may purge at the same time', asyn
     assert.ok(type === '+' || String(value).startsWith('NOSUCHBUCKET '), String(value))
   }
   assert.ok(purges.some(({ type }) => type === '+'))
+})
+
+test('commands on buckets of a removed namespace name the namespace', async () => {
+  const client = await jsonClient()
+  await client.call('NAMESPACE', 'CREATE', 'going.far')
+  await client.call('NAMESPACE', 'USE', 'going.far')
+  await filled(client, 'b', 3)
+  await client.call('NAMESPACE', 'MOVE', 'going', 'gone')
+  await client.call('NAMESPACE', 'USE', 'gone.far')
+  assert.is((await queryAll(client, 'b', '{}')).length, 3)
+  await client.call('NAMESPACE', 'REMOVE', 'gone')
+  for (const words of [
+    ['BUCKET.CREATE', 'c'],
+    ['BUCKET.LIST'],
+    ['BUCKET.LOCATE', 'b'],
+    ['BUCKET.REMOVE', 'b'],
+    ['BUCKET.PURGE', 'b'],
+    ['BUCKET.INDEX', 'LIST', 'b'],
+    ['BUCKET.INDEX', 'CREATE', 'b', '{"n": {"bson_type": "int32"}}'],
+    ['BUCKET.INDEX', 'DROP', 'b', 'selector:age.bsonType:INT32'],
+  ]) {
+    const error = "NAMESPACEBEINGREMOVED Namespace 'gone' is being removed"
+    assert.is(await client.error(...words), error, words.join(' '))
+  }
 })
 
 test('locates shards, in both protocols', async () => {

@@ -15,7 +15,10 @@ const REDIS_PY = '8.1.0'
 const SCRIPT = fileURLToPath(new URL('../../../test/clients/python/commands.py', import.meta.url))
 const LIMIT_MS = 60_000
 
-const BUCKETS = ['bucket.create', 'bucket.insert', 'bucket.close']
+const BUCKETS = [
+  ...['bucket.create', 'bucket.insert', 'bucket.close', 'bucket.cursors'],
+  'bucket.index',
+]
 
 test('is read by ioredis', async () => {
   for (const protocol of [2, 3] as const) {

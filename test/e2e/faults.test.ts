@@ -113,4 +113,29 @@ async function insertsWhole(server: TestServer): Promise<void> {
   }
 }
 
+test('each change of a bucket is made once, whatever becomes of its commits', () =>
+  withTestServer([], server => changesOnce(server), {
+    seed: runSeed,
+    unknownResult: 0.3,
+    notCommitted: 0.1,
+  }))
+
+async function changesOnce(server: TestServer): Promise<void> {
+  const client = await server.connect(3)
+  for (let round = 0; round < 15; round++) {
+    const bucket = `b${round}`
+    for (const words of [
+      ['BUCKET.CREATE', bucket, 'INDEXES', '{"a": {"bson_type": "int32", "name": "i"}}'],
+      ['BUCKET.INDEX', 'CREATE', bucket, '{"n": {"bson_type": "int32"}}'],
+      ['BUCKET.INDEX', 'DROP', bucket, 'i'],
+      ['BUCKET.INDEX', 'ANALYZE', bucket, 'primary-index'],
+      ['BUCKET.REMOVE', bucket],
+      ['BUCKET.PURGE', bucket],
+    ]) {
+      assert.is(await client.call(...words), 'OK', `${words.join(' ')}, SEED=${runSeed}`)
+    }
+    assert.match(await client.error('BUCKET.REMOVE', bucket), /^NOSUCHBUCKET /)
+  }
+}
+
 tests.run()

@@ -89,21 +89,24 @@ export function sameCollation(a: Collation | null, b: Collation | null): boolean
   return KEY_LIST.every(key => a[KEYS[key]] === b[KEYS[key]])
 }
 
-/** A collation under the keys of its specification. */
-export type CollationFields = { readonly [K in Key]: Collation[(typeof KEYS)[K]] }
-
-/** All nine keys, as DESCRIBE shows them. */
-export function collationFields(collation: Collation): CollationFields {
-  const entries = KEY_LIST.map(key => [key, collation[KEYS[key]]] as const)
-  return Object.fromEntries(entries) as unknown as CollationFields
+/** All nine keys with their values, as DESCRIBE shows them. */
+export function collationEntries(collation: Collation): [Key, string | number | boolean][] {
+  return KEY_LIST.map(key => [key, collation[KEYS[key]]])
 }
 
 /** Locale, strength, and what differs from the default, as EXPLAIN shows them. */
-export function shortCollationFields(collation: Collation): Partial<CollationFields> {
-  const entries = Object.entries(collationFields(collation)).filter(([key, value]) => {
-    return key === 'strength' || value !== DEFAULTS[KEYS[key as Key]]
+export function shortCollationEntries(collation: Collation): [Key, string | number | boolean][] {
+  return collationEntries(collation).filter(([key, value]) => {
+    return key === 'strength' || value !== DEFAULTS[KEYS[key]]
   })
-  return Object.fromEntries(entries) as Partial<CollationFields>
+}
+
+/** A collation under the keys of its specification. */
+export type CollationFields = { readonly [K in Key]: Collation[(typeof KEYS)[K]] }
+
+/** The same as `collationEntries`, as one object. */
+export function collationFields(collation: Collation): CollationFields {
+  return Object.fromEntries(collationEntries(collation)) as unknown as CollationFields
 }
 
 /** A value of the type that its key's default has. */

@@ -16,6 +16,7 @@ import type { Namespaces } from '../store/namespaces/namespaces.js'
 import { lastKey, unpack } from '../store/packed-range.js'
 import { type Pointer, unpackPointer } from '../store/pointer.js'
 import type { Store } from '../store/store.js'
+import { yieldTurn } from '../store/turn.js'
 import type { Tx } from '../store/tx.js'
 import type { PackedRange } from '../store/types.js'
 import type { Volumes } from '../volume/volumes.js'
@@ -30,7 +31,9 @@ import {
 import type { IndexTasks } from './index-tasks.js'
 
 /** Documents whose bodies one transaction of PURGE releases. */
-const STEP_DOCUMENTS = 1000
+const STEP_DOCUMENTS = 500
+/** So many of them before others have their turn. */
+const TURN_DOCUMENTS = 32
 const ALWAYS = { retries: Number.POSITIVE_INFINITY, idempotent: true }
 
 /** Owner of a prefix whose bucket is gone while some volume may still have bodies with it. */
@@ -98,7 +101,7 @@ export class BucketRemoval {
     if (bucket?.uuid !== uuid) return true
     const { begin, end } = prefixRange(primaryPrefix(bucket.data))
     const range = await tx.getRangeAll(begin, end, { limit: STEP_DOCUMENTS })
-    this.#release(tx, bucket, range)
+    await this.#release(tx, bucket, range)
     if (range.more) {
       tx.clearRange(begin, keyAfter(lastKey(range)))
       return false
@@ -109,9 +112,11 @@ export class BucketRemoval {
 
   /** Makes the bodies garbage. Those on shards of other members cannot be released here: the
    *  prefix stays registered without an owner, which tells whoever meets them. */
-  #release(tx: Tx, bucket: Bucket, range: PackedRange): void {
+  async #release(tx: Tx, bucket: Bucket, range: PackedRange): Promise<void> {
     let isComplete = true
+    let count = 0
     for (const { value } of unpack(range)) {
+      if (++count % TURN_DOCUMENTS === 0) await yieldTurn()
       const pointer = unpackPointer(value)
       const volume = this.#parts.volumes.find('BUCKET', pointer.shard)
       if (volume === undefined) isComplete = false
