@@ -5,6 +5,7 @@
  * is not possible, through the primary index. SORTBY only allows scans that give its order.
  */
 
+import { PRIMARY_INDEX } from '../indexes.js'
 import {
   type Candidate,
   compoundCandidates,
@@ -65,7 +66,7 @@ function planAnd(conjuncts: readonly Logical[], input: PlanInput): PlanNode {
 
 /** `_id` is unique: no other index can do better. */
 function isFewDocuments({ index, rank }: Candidate): boolean {
-  return index.name === 'primary-index' && rank <= Rank.list
+  return index === PRIMARY_INDEX && rank <= Rank.list
 }
 
 /** The path of a part of the filter; parts that have none are on different paths. */
