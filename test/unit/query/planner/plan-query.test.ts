@@ -255,6 +255,23 @@ plans('indexes that disagree', { indexes: [{ ...folded, collation: one }, mixed]
   [{ n: 1, s: 'a' }, 'mixed {n EQ} + AND(s EQ)'],
 ])
 
+const large = suite('large filters')
+const MANY = 200_000
+large('of many alternatives inside others are planned', () => {
+  const many = Array.from({ length: MANY }, () => ({ x: 1 }))
+  assert.is(brief({ $or: [{ $or: many }, { n: 1 }] }, { indexes: [n] }), 'union(n EQ | full)')
+})
+large('of many values are bound', () => {
+  const values = Array.from({ length: MANY }, (_, i) => i)
+  assert.is(bound({ n: { $in: values } }, { indexes: [n] }).ranges.length, MANY)
+})
+large('on many paths are planned', () => {
+  const paths = Array.from({ length: MANY }, (_, i) => [`x${i}`, 1])
+  const filter = { ...Object.fromEntries(paths), n: 1 }
+  assert.match(brief(filter, { indexes: [n, ab] }), /^n EQ \+ AND/)
+})
+large.run()
+
 const statistics = suite('statistics')
 const estimates = (rows: Record<string, number>) => ({
   indexes: [a, c, ab],
