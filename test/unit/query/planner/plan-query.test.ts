@@ -256,9 +256,9 @@ plans('indexes that disagree', { indexes: [{ ...folded, collation: one }, mixed]
 ])
 
 const large = suite('large filters')
-const MANY = 200_000
+const MANY = 20_000
 large('of many alternatives inside others are planned', () => {
-  const many = Array.from({ length: MANY }, () => ({ x: 1 }))
+  const many = Array.from({ length: 10 * MANY }, () => ({ x: 1 }))
   assert.is(brief({ $or: [{ $or: many }, { n: 1 }] }, { indexes: [n] }), 'union(n EQ | full)')
 })
 large('of many values are bound', () => {
@@ -269,6 +269,11 @@ large('on many paths are planned', () => {
   const paths = Array.from({ length: MANY }, (_, i) => [`x${i}`, 1])
   const filter = { ...Object.fromEntries(paths), n: 1 }
   assert.match(brief(filter, { indexes: [n, ab] }), /^n EQ \+ AND/)
+})
+large('of many alternatives beside each other are planned', () => {
+  const either = { $or: [{ n: 1 }, { s: 'a' }] }
+  const filter = { $and: Array.from({ length: MANY }, () => either) }
+  assert.match(brief(filter, { indexes: [n, s] }), /^union\(n EQ \| s EQ\) \+ AND/)
 })
 large.run()
 
