@@ -21,7 +21,8 @@ export interface Bound {
 /** Gives the keys of the entries whose leading fields equal `equalities` and whose next field lies
  *  between the bounds; with one bound, the other side ends with the values, without null. Without
  *  bounds: all entries below the equalities, those of null included.
- *  @returns absolute keys, in which begin may lie behind end; nothing: no entry can be among them */
+ *  @returns absolute keys, in which begin may lie behind end; nothing: no entry can be among
+ *           them */
 export type EncodeRange = (
   index: IndexDefinition,
   equalities: readonly Literal[],

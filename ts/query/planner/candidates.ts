@@ -23,17 +23,27 @@ export interface Candidate {
  *  conditions were written. */
 export function singleCandidates(conditions: readonly Condition[], input: PlanInput): Candidate[] {
   const candidates: Candidate[] = []
-  for (const path of new Set(conditions.map(condition => condition.path))) {
+  for (const [path, onField] of byPath(conditions)) {
     const index = singleIndex(path, input)
     if (index === undefined || !isReadable(index)) continue
     if (!isOrderedAlike(index, index.fields[0]!, input)) continue
-    const candidate = singleCandidate(
-      index,
-      conditions.filter(condition => condition.path === path),
-    )
+    const candidate = singleCandidate(index, onField)
     if (candidate !== undefined) candidates.push(candidate)
   }
   return candidates
+}
+
+type ByPath = ReadonlyMap<string, readonly Condition[]>
+
+/** There may be many conditions, and few indexes: those of a path are looked for once. */
+function byPath(conditions: readonly Condition[]): ByPath {
+  const groups = new Map<string, Condition[]>()
+  for (const condition of conditions) {
+    const group = groups.get(condition.path)
+    if (group === undefined) groups.set(condition.path, [condition])
+    else group.push(condition)
+  }
+  return groups
 }
 
 /** The READY single-field index on a path; there is one at most. */
@@ -168,21 +178,22 @@ export function compoundCandidates(
   conditions: readonly Condition[],
   input: PlanInput,
 ): Candidate[] {
+  const groups = byPath(conditions)
   return input.indexes
     .filter(index => index.kind === 'compound' && isReadable(index))
-    .map(index => compoundCandidate(index, conditions, input))
+    .map(index => compoundCandidate(index, groups, input))
     .filter(candidate => candidate.used.length > 0)
 }
 
 function compoundCandidate(
   index: IndexDefinition,
-  conditions: readonly Condition[],
+  conditions: ByPath,
   input: PlanInput,
 ): Candidate {
   const equalities: Condition[] = []
   for (const field of index.fields) {
     if (!isOrderedAlike(index, field, input)) break
-    const onField = conditions.filter(({ path }) => path === field.selector)
+    const onField = conditions.get(field.selector) ?? []
     const equality = findEquality(onField, field)
     if (equality === undefined) {
       const [lower, upper] = findBounds(onField, field)
@@ -198,10 +209,11 @@ export function rejectedIndex(
   conditions: readonly Condition[],
   input: PlanInput,
 ): IndexDefinition | null {
+  const groups = byPath(conditions)
   for (const index of input.indexes) {
-    const [field] = index.fields
-    if (field === undefined || !isReadable(index) || isOrderedAlike(index, field, input)) continue
-    const onField = conditions.filter(({ path }) => path === field.selector)
+    const field = index.fields[0]!
+    if (!isReadable(index) || isOrderedAlike(index, field, input)) continue
+    const onField = groups.get(field.selector) ?? []
     const serves =
       index.kind === 'single'
         ? singleCandidate(index, onField) !== undefined

@@ -69,8 +69,8 @@ function join(kind: 'and' | 'or', parts: readonly Filter[], isTop: boolean): Fil
     const child = rewrite(part, isTop)
     if (isDecisive(child)) return child
     if (isNeutral(child)) continue
-    if (child.kind === kind) children.push(...child.children)
-    else children.push(child)
+    const own = child.kind === kind ? child.children : [child]
+    for (const condition of own) children.push(condition)
   }
   const [only] = children
   if (only === undefined) return constant(kind === 'and')

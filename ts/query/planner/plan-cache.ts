@@ -12,6 +12,10 @@ export const PLANS_PER_BUCKET = 200
 /** Buckets that have plans, at most. */
 const BUCKETS = 1_000
 
+/** Shapes with a longer key, such as lists of thousands of values, are planned each time: they
+ *  would take more memory than planning takes time. */
+export const KEY_LENGTH = 4_096
+
 export interface PlanCacheSettings {
   readonly enabled: boolean
   readonly maxTtlMs: number
@@ -62,7 +66,7 @@ export class PlanCache {
   }
 
   set(plannedFor: PlannedFor, key: string, plan: QueryPlan): void {
-    if (!this.#settings.enabled) return
+    if (!this.#settings.enabled || key.length > KEY_LENGTH) return
     const { bucketUuid } = plannedFor
     const plans = this.#buckets.get(bucketUuid) ?? new Map<string, CachedPlan>()
     plans.delete(key)

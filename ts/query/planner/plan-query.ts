@@ -5,6 +5,7 @@
  * is not possible, through the primary index. SORTBY only allows scans that give its order.
  */
 
+import { PRIMARY_INDEX } from '../indexes.js'
 import {
   type Candidate,
   compoundCandidates,
@@ -14,7 +15,7 @@ import {
 } from './candidates.js'
 import { conditionsOf } from './conditions.js'
 import type { Logical } from './logical.js'
-import type { FullScanNode, PlanNode, QueryPlan } from './physical.js'
+import type { FullScanNode, PlanNode, QueryPlan, UnionNode } from './physical.js'
 import { planSorted, unsortable } from './sorted.js'
 import type { PlanInput } from './usable-indexes.js'
 
@@ -48,7 +49,7 @@ function planAnd(conjuncts: readonly Logical[], input: PlanInput): PlanNode {
   const [onlyPath, ...otherPaths] = new Set(conjuncts.map(pathOf))
   const isOnePath = onlyPath !== undefined && otherPaths.length === 0
   const scans = isOnePath && singles.length > 0 ? [] : compound
-  const unions = conjuncts.flatMap(part => unionOf(part, conjuncts, input))
+  const unions = unionsOf(conjuncts, input)
   const ranked = [
     ...singles.map(candidate => ({ rank: candidate.rank, candidate })),
     ...unions.map(node => ({ rank: Rank.union, node })),
@@ -65,7 +66,7 @@ function planAnd(conjuncts: readonly Logical[], input: PlanInput): PlanNode {
 
 /** `_id` is unique: no other index can do better. */
 function isFewDocuments({ index, rank }: Candidate): boolean {
-  return index.name === 'primary-index' && rank <= Rank.list
+  return index === PRIMARY_INDEX && rank <= Rank.list
 }
 
 /** The path of a part of the filter; parts that have none are on different paths. */
@@ -86,17 +87,22 @@ function fullScan(conjuncts: readonly Logical[], rejected: FullScanNode['rejecte
   return { kind: 'full', predicate, rejected }
 }
 
-/** A disjunction inside a conjunction, if each of its branches has an index. */
-function unionOf(
-  part: Logical,
-  conjuncts: readonly Logical[],
-  input: PlanInput,
-): readonly PlanNode[] {
-  if (part.kind !== 'or' || conjuncts.length === 1) return []
-  const union = planOr(part.children, input)
-  if (union.kind !== 'union' || union.children.some(({ kind }) => kind === 'full')) return []
-  const rest = conjuncts.filter(other => other !== part)
-  return [{ ...union, residual: { kind: 'and', children: rest } }]
+/** Unions that a conjunction may choose from, at most: each has the rest of the filter as its
+ *  residual. */
+const UNIONS = 4
+
+/** Disjunctions inside a conjunction whose branches all have an index. */
+function unionsOf(conjuncts: readonly Logical[], input: PlanInput): UnionNode[] {
+  const unions: UnionNode[] = []
+  for (const part of conjuncts) {
+    if (unions.length === UNIONS) break
+    if (part.kind !== 'or' || conjuncts.length === 1) continue
+    const union = planOr(part.children, input)
+    if (union.kind !== 'union' || union.children.some(({ kind }) => kind === 'full')) continue
+    const rest = conjuncts.filter(other => other !== part)
+    unions.push({ ...union, residual: { kind: 'and', children: rest } })
+  }
+  return unions
 }
 
 function planOr(branches: readonly Logical[], input: PlanInput): PlanNode {
