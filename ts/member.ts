@@ -129,7 +129,14 @@ async function open(config: Config, { version, log, teardown }: OpenOptions): Pr
   const volumes = new Volumes(parts)
   teardown.add('volumes', () => volumes.close())
   await volumes.start()
-  const documents = new Documents({ volumes, routes })
+  const { plan_cache: planCache, index } = config.bucket
+  const plans = new QueryPlans({
+    enabled: planCache.enabled,
+    maxTtlMs: planCache.max_ttl,
+    now: () => performance.now(),
+    isStrict: index.strict_types,
+  })
+  const documents = new Documents({ volumes, routes, plans })
   const tasks = new IndexTasks(await openClusterDirectory(store, config.cluster.name, 'tasks'))
   const registry = prefixRegistry
   const bucketRemoval = new BucketRemoval({ store, namespaces, volumes, tasks, registry })

@@ -126,13 +126,19 @@ export function loadFoundationDb(errorClass: FdbClient['FDBError']): FoundationD
 export const addon = loadArtifact<typeof import('../native/addon/addon.gen.js')>('addon.node')
 
 export type {
+  Collator,
   FileLock,
   FilterHandle,
   IdSet,
+  IndexSet,
+  KeyChanges,
+  PackedDocuments,
   PreparedDocuments,
+  ProjectionHandle,
   ScanContext,
   ScanOptions,
   ScanResult,
+  UpdateHandle,
   VolumeHandle,
 } from '../native/addon/addon.gen.js'
 

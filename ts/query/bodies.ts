@@ -126,8 +126,17 @@ function applyTo(update: UpdateHandle, { payload, ends }: Bodies): PackedDocumen
   }
 }
 
+/** What is inserted if nothing matches. @throws RespError ERR, the text of the refusal */
+export function upsertDocument(update: UpdateHandle): Buffer {
+  try {
+    return update.upsertDocument()
+  } catch (cause) {
+    throw updateError(cause)
+  }
+}
+
 /** A refusal that is the user's to know, or the cause itself. */
-export function updateError(cause: unknown): unknown {
+function updateError(cause: unknown): unknown {
   const reason = nativeReason(cause)
   if (reason === undefined || !UPDATE_CODES.has(reason.code)) return cause
   return err(reason.message, { cause })

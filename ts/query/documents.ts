@@ -15,7 +15,7 @@ import { volumeName } from '../volume/name.js'
 import type { ShardRoutes } from '../volume/shard-routes.js'
 import type { Volume } from '../volume/volume.js'
 import type { Volumes } from '../volume/volumes.js'
-import { applyUpdate, bodiesAt, endsOf, finishBatch } from './bodies.js'
+import { applyUpdate, bodiesAt, endsOf, finishBatch, upsertDocument } from './bodies.js'
 import { type Bucket, openBucket } from './buckets.js'
 import type { Cursor, Run } from './cursors.js'
 import { IndexWrites } from './index-writes.js'
@@ -195,7 +195,7 @@ export class Documents {
   }
 
   async #upsert(tx: Tx, bucket: Bucket, update: UpdateHandle): Promise<Buffer> {
-    const insertion = Insertion.of(() => update.upsertDocument())
+    const insertion = new Insertion([upsertDocument(update)], false)
     await this.insert(tx, bucket, insertion)
     return idAt(insertion.prepare(), 0)
   }

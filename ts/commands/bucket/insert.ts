@@ -2,7 +2,7 @@
 
 import { err } from '../../error.js'
 import { openBucket } from '../../query/buckets.js'
-import { Insertion } from '../../query/documents.js'
+import { Insertion } from '../../query/insertion.js'
 import { array, bulk, PackedBulks } from '../../resp/reply.js'
 import { bytes, command, rest, text } from '../../server/command.js'
 import { PEOPLE_EXAMPLE } from './shared.js'

@@ -1,33 +1,62 @@
 /** Options of BUCKET.QUERY and its kin, in any order; of a repeated one the last counts. */
 
 import { err } from '../../error.js'
+import { type Collation, parseCollation } from '../../query/collation.js'
+import type { QueryOptions } from '../../query/new-cursor.js'
+import type { Sort } from '../../query/query-plans.js'
 
-export interface QueryOptions {
-  /** 0 = the session's limit. */
-  readonly limit: number
-}
-
-/** Options that exist, but not for the command at hand. */
-const OTHER_OPTIONS: ReadonlySet<string> = new Set([
-  'SORTBY',
-  'RESULTSORT',
-  'PROJECTION',
-  'COLLATION',
-])
+const OPTIONS = ['LIMIT', 'SORTBY', 'RESULTSORT', 'PROJECTION', 'COLLATION'] as const
+export type OptionName = (typeof OPTIONS)[number]
 
 const INT32 = /^-?\d{1,10}$/
 const INT32_MAX = 2_147_483_647
 
-/** @throws RespError ERR Unknown '<WORD>' argument, ERR '<WORD>' is an unsupported argument, … */
-export function parseQueryOptions(words: readonly Buffer[]): QueryOptions {
-  let limit = 0
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i]!.toString('utf8').toUpperCase()
-    if (word === 'LIMIT') limit = parseLimit(words[++i])
-    else if (OTHER_OPTIONS.has(word)) throw err(`'${word}' is an unsupported argument`)
-    else throw err(`Unknown '${word}' argument`)
+/** Words of a command that were not read yet. */
+class Words {
+  readonly #words: readonly Buffer[]
+  #at = 0
+
+  constructor(words: readonly Buffer[]) {
+    this.#words = words
   }
-  return { limit }
+
+  next(): Buffer | undefined {
+    return this.#words[this.#at++]
+  }
+}
+
+/** @param allowed  options of the command
+ *  @throws RespError ERR Unknown '<WORD>' argument, ERR '<WORD>' is an unsupported argument, … */
+export function parseQueryOptions(
+  words: readonly Buffer[],
+  allowed: readonly OptionName[],
+): QueryOptions {
+  let limit = 0
+  let sort: Sort | null = null
+  let resultSort: Sort | null = null
+  let projection: Buffer | null = null
+  let collation: Collation | null = null
+  const rest = new Words(words)
+  for (let word = rest.next(); word !== undefined; word = rest.next()) {
+    const name = optionName(word, allowed)
+    if (name === 'LIMIT') limit = parseLimit(rest.next())
+    else if (name === 'SORTBY') sort = parseSort(name, rest)
+    else if (name === 'RESULTSORT') resultSort = parseSort(name, rest)
+    else if (name === 'PROJECTION') projection = required(name, 'a projection', rest)
+    else collation = parseCollation(required(name, 'a collation', rest))
+  }
+  if (sort !== null && sort.field === resultSort?.field) {
+    throw err(`SORTBY and RESULTSORT cannot use the same field: '${sort.field}'`)
+  }
+  return { limit, sort, resultSort, projection, collation }
+}
+
+function optionName(word: Buffer, allowed: readonly OptionName[]): OptionName {
+  const typed = word.toString('utf8').toUpperCase()
+  const name = OPTIONS.find(option => option === typed)
+  if (name === undefined) throw err(`Unknown '${typed}' argument`)
+  if (!allowed.includes(name)) throw err(`'${name}' is an unsupported argument`)
+  return name
 }
 
 function parseLimit(word: Buffer | undefined): number {
@@ -39,4 +68,21 @@ function parseLimit(word: Buffer | undefined): number {
   }
   if (value < 0) throw err('LIMIT argument must be a non-negative integer')
   return value
+}
+
+function parseSort(name: OptionName, rest: Words): Sort {
+  const field = rest.next()
+  const direction = rest.next()
+  if (field === undefined || direction === undefined) {
+    throw err(`${name} argument must be followed by a field name and direction (ASC or DESC)`)
+  }
+  const typed = direction.toString('utf8').toUpperCase()
+  if (typed !== 'ASC' && typed !== 'DESC') throw err(`Invalid sort direction: ${typed}`)
+  return { field: field.toString('utf8'), isDescending: typed === 'DESC' }
+}
+
+function required(name: OptionName, what: string, rest: Words): Buffer {
+  const word = rest.next()
+  if (word === undefined) throw err(`${name} argument must be followed by ${what} specification`)
+  return word
 }

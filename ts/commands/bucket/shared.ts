@@ -3,13 +3,13 @@
 import { err } from '../../error.js'
 import { CURSOR_KINDS, type Cursor, type CursorKind, Cursors } from '../../query/cursors.js'
 import { advance } from '../../query/documents.js'
-import { parseFilter } from '../../query/parse.js'
-import { compileProgram } from '../../query/program.js'
+import { type CursorTarget, newCursor } from '../../query/new-cursor.js'
 import { array, bulk, integer, PackedBulks, record } from '../../resp/reply.js'
 import { type Context, SessionSlot } from '../../server/context.js'
-import type { QueryOptions } from './options.js'
 
 export const cursorsSlot = new SessionSlot(() => new Cursors())
+
+const ID_BYTES = 12
 
 /** Largest effective batch size, exclusive. */
 const LIMIT_BOUND = 10_000
@@ -35,29 +35,19 @@ export function parseCursorKind(word: string): CursorKind {
   return kind
 }
 
-/** Parses the filter and makes the cursor of a command; it is not opened yet.
- *  @throws RespError of the filter, ERR Maximum limit value is 10000 */
+/** Makes the cursor of a command; it is not opened yet.
+ *  @throws RespError of the arguments, ERR Maximum limit value is 10000 */
 export async function makeCursor(
   ctx: Context,
   kind: CursorKind,
-  target: { bucket: string; filter: Buffer; options: QueryOptions },
+  target: Pick<CursorTarget, 'bucket' | 'filter' | 'update' | 'options'>,
 ): Promise<Cursor> {
   const { session, services } = ctx
-  const filter = parseFilter(target.filter)
   const limit = target.options.limit || session.attributes.limit
   if (limit >= LIMIT_BOUND) throw err(`Maximum limit value is ${LIMIT_BOUND}`)
-  return {
-    kind,
-    namespace: await services.namespaces.resolve(session.namespace),
-    bucket: target.bucket,
-    source: Buffer.from(target.filter),
-    filter,
-    program: compileProgram(filter),
-    limit,
-    snapshot: kind === 'QUERY' && session.snapshotRead,
-    bucketUuid: undefined,
-    position: undefined,
-  }
+  const namespace = await services.namespaces.resolve(session.namespace)
+  const snapshot = kind === 'QUERY' && session.snapshotRead
+  return newCursor({ ...target, kind, namespace, limit, snapshot })
 }
 
 /** Opens a cursor with its first batch. A command that is refused before documents are read, for
@@ -76,9 +66,9 @@ export async function openCursor(
 
 export type Results = PackedBulks | readonly string[]
 
-/** Reads or deletes a cursor's next batch and moves the cursor. Its namespace is looked up for
- *  each: it may have been removed since the one before.
- *  @returns documents, or the ids of what was deleted, in the forms that the session wants */
+/** Reads, updates or deletes a cursor's next batch and moves the cursor. Its namespace is looked up
+ *  for each: it may have been removed since the one before.
+ *  @returns documents, or the ids of what was written, in the forms that the session wants */
 export async function nextBatch(
   ctx: Context,
   cursor: Cursor,
@@ -86,15 +76,19 @@ export async function nextBatch(
 ): Promise<Results> {
   const { documents, namespaces } = ctx.services
   const { replyType, objectIdFormat } = ctx.session.attributes
-  const isQuery = cursor.kind === 'QUERY'
   cursor.namespace = await namespaces.resolve(cursor.namespace.path)
-  const done = await ctx.tx(tx =>
-    isQuery
-      ? documents.read(tx, cursor, { format: replyType, planned })
-      : documents.delete(tx, cursor, planned),
-  )
+  if (cursor.kind === 'QUERY') {
+    const options = { format: replyType, planned }
+    const done = await ctx.tx(tx => documents.read(tx, cursor, options))
+    advance(cursor, done)
+    return new PackedBulks(done.batch.payload, done.batch.ends)
+  }
+  const done = await ctx.tx(tx => {
+    if (cursor.update === null) return documents.delete(tx, cursor, planned)
+    return documents.update(tx, cursor, cursor.update, planned)
+  })
   advance(cursor, done)
-  const { batch } = done
-  if (!isQuery && objectIdFormat === 'hex') return batch.matches.map(({ id }) => id.toString('hex'))
-  return new PackedBulks(batch.payload, batch.ends)
+  if (objectIdFormat === 'hex') return done.ids.map(id => id.toString('hex'))
+  const ends = Uint32Array.from(done.ids, (_, i) => (i + 1) * ID_BYTES)
+  return new PackedBulks(Buffer.concat(done.ids), ends)
 }

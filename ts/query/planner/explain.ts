@@ -1,6 +1,6 @@
 /** What EXPLAIN shows of a plan, as plain values whose members stand in the order of the reply. */
 
-import { type Collation, shortCollationFields } from '../collation.js'
+import { type Collation, shortCollationEntries } from '../collation.js'
 import { type IndexDefinition, PRIMARY_INDEX } from '../indexes.js'
 import type { Condition } from './conditions.js'
 import type { Logical, Param } from './logical.js'
@@ -119,7 +119,7 @@ function indexCollation({ collation }: IndexDefinition): ExplainMap {
 }
 
 function collationMap(collation: Collation): ExplainMap {
-  return { ...shortCollationFields(collation) }
+  return Object.fromEntries(shortCollationEntries(collation))
 }
 
 function predicate(filter: Logical): ExplainMap {
