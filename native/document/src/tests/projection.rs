@@ -174,76 +174,75 @@ fn the_matched_element_stands_alone() {
     }
 }
 
+const MISTAKES: &[(&str, &str)] = &[
+    ("{a: 1, b: 0}", "Cannot mix inclusion and exclusion in projection spec (except _id: 0)"),
+    (
+        "{'a.$.b': 1}",
+        "The positional operator $ can only appear at the end of the field path: a.$.b",
+    ),
+    (
+        "{'a.$.$': 1}",
+        "The positional operator $ can only appear at the end of the field path: a.$.$",
+    ),
+    ("{'$': 1}", "The positional operator $ can only appear at the end of the field path: $"),
+    ("{'a.$': 1, 'b.$': 1}", "Only one positional $ operator is allowed in the projection spec"),
+    ("{'a.$': 0}", "The positional operator $ can only be used with inclusion: a.$"),
+    ("{f: {}}", "Unsupported projection operator for field 'f': only $slice is supported"),
+    (
+        "{f: {$elemMatch: {}}}",
+        "Unsupported projection operator for field 'f': only $slice is supported",
+    ),
+    (
+        "{f: {$slice: 1, x: 1}}",
+        "Unsupported projection operator for field 'f': only $slice is supported",
+    ),
+    ("{f: true}", "Projection value for field 'f' must be a number"),
+    ("{f: 'x'}", "Projection value for field 'f' must be a number"),
+    ("{_id: null}", "Projection value for field '_id' must be a number"),
+    ("{f: [1]}", "Projection value for field 'f' must be a number"),
+    ("{f: {$slice: 'x'}}", "$slice on 'f' must be a number or [skip, limit]"),
+    ("{f: {$slice: 1.0}}", "$slice on 'f' must be a number or [skip, limit]"),
+    ("{f: {$slice: []}}", "$slice on 'f' must be a number or [skip, limit]"),
+    ("{f: {$slice: [1]}}", "$slice on 'f' must be a number or [skip, limit]"),
+    ("{f: {$slice: [1, 2, 3]}}", "$slice on 'f' must be a number or [skip, limit]"),
+    ("{f: {$slice: [1.0, 2]}}", "$slice on 'f' must be an integer, not DOUBLE"),
+    ("{f: {$slice: [1, 'x']}}", "$slice on 'f' must be an integer, not STRING"),
+    ("{f: {$slice: [null, 1]}}", "$slice on 'f' must be an integer, not NULL"),
+    (
+        "{f: {$slice: 2147483648}}",
+        "$slice on 'f' is out of the supported integer range: 2147483648",
+    ),
+    (
+        "{f: {$slice: [NumberLong(-2147483649), 1]}}",
+        "$slice on 'f' is out of the supported integer range: -2147483649",
+    ),
+    ("{f: {$slice: [1, 0]}}", "$slice limit must be positive: f"),
+    ("{f: {$slice: [1, -1]}}", "$slice limit must be positive: f"),
+    (
+        "{'a.$': 1, b: {$slice: 1}}",
+        "$slice cannot be combined with the positional $ operator in the same projection spec",
+    ),
+    (
+        "{'a.$': {$slice: 1}}",
+        "$slice cannot be combined with the positional $ operator in the same projection spec",
+    ),
+    ("{a: {$slice: 1}, 'a.b': 1}", "$slice on 'a' collides with projecting field 'a.b'"),
+    ("{'a.b': 1, a: {$slice: 1}}", "$slice on 'a' collides with projecting field 'a.b'"),
+    ("{'a.b': {$slice: 1}, a: 0}", "$slice on 'a.b' collides with projecting field 'a'"),
+    ("{a: 0, 'a.b': {$slice: 1}}", "$slice on 'a.b' collides with projecting field 'a'"),
+    ("{a: {$slice: 1}, 'a.b': {$slice: 1}}", "$slice on 'a' collides with $slice on 'a.b'"),
+    ("{'a.b': {$slice: 1}, a: {$slice: 1}}", "$slice on 'a.b' collides with $slice on 'a'"),
+    (
+        "{'a.$': 1, 'a.b': 1}",
+        "The positional operator $ on 'a' collides with projecting field 'a.b'",
+    ),
+    ("{a: 1, 'a.$': 1}", "The positional operator $ on 'a' collides with projecting field 'a'"),
+];
+
 #[test]
 fn mistakes_are_found_without_a_document() {
-    for (spec, message) in [
-        ("{a: 1, b: 0}", "Cannot mix inclusion and exclusion in projection spec (except _id: 0)"),
-        (
-            "{'a.$.b': 1}",
-            "The positional operator $ can only appear at the end of the field path: a.$.b",
-        ),
-        (
-            "{'a.$.$': 1}",
-            "The positional operator $ can only appear at the end of the field path: a.$.$",
-        ),
-        ("{'$': 1}", "The positional operator $ can only appear at the end of the field path: $"),
-        (
-            "{'a.$': 1, 'b.$': 1}",
-            "Only one positional $ operator is allowed in the projection spec",
-        ),
-        ("{'a.$': 0}", "The positional operator $ can only be used with inclusion: a.$"),
-        ("{f: {}}", "Unsupported projection operator for field 'f': only $slice is supported"),
-        (
-            "{f: {$elemMatch: {}}}",
-            "Unsupported projection operator for field 'f': only $slice is supported",
-        ),
-        (
-            "{f: {$slice: 1, x: 1}}",
-            "Unsupported projection operator for field 'f': only $slice is supported",
-        ),
-        ("{f: true}", "Projection value for field 'f' must be a number"),
-        ("{f: 'x'}", "Projection value for field 'f' must be a number"),
-        ("{_id: null}", "Projection value for field '_id' must be a number"),
-        ("{f: [1]}", "Projection value for field 'f' must be a number"),
-        ("{f: {$slice: 'x'}}", "$slice on 'f' must be a number or [skip, limit]"),
-        ("{f: {$slice: 1.0}}", "$slice on 'f' must be a number or [skip, limit]"),
-        ("{f: {$slice: []}}", "$slice on 'f' must be a number or [skip, limit]"),
-        ("{f: {$slice: [1]}}", "$slice on 'f' must be a number or [skip, limit]"),
-        ("{f: {$slice: [1, 2, 3]}}", "$slice on 'f' must be a number or [skip, limit]"),
-        ("{f: {$slice: [1.0, 2]}}", "$slice on 'f' must be an integer, not DOUBLE"),
-        ("{f: {$slice: [1, 'x']}}", "$slice on 'f' must be an integer, not STRING"),
-        ("{f: {$slice: [null, 1]}}", "$slice on 'f' must be an integer, not NULL"),
-        (
-            "{f: {$slice: 2147483648}}",
-            "$slice on 'f' is out of the supported integer range: 2147483648",
-        ),
-        (
-            "{f: {$slice: [NumberLong(-2147483649), 1]}}",
-            "$slice on 'f' is out of the supported integer range: -2147483649",
-        ),
-        ("{f: {$slice: [1, 0]}}", "$slice limit must be positive: f"),
-        ("{f: {$slice: [1, -1]}}", "$slice limit must be positive: f"),
-        (
-            "{'a.$': 1, b: {$slice: 1}}",
-            "$slice cannot be combined with the positional $ operator in the same projection spec",
-        ),
-        (
-            "{'a.$': {$slice: 1}}",
-            "$slice cannot be combined with the positional $ operator in the same projection spec",
-        ),
-        ("{a: {$slice: 1}, 'a.b': 1}", "$slice on 'a' collides with projecting field 'a.b'"),
-        ("{'a.b': 1, a: {$slice: 1}}", "$slice on 'a' collides with projecting field 'a.b'"),
-        ("{'a.b': {$slice: 1}, a: 0}", "$slice on 'a.b' collides with projecting field 'a'"),
-        ("{a: 0, 'a.b': {$slice: 1}}", "$slice on 'a.b' collides with projecting field 'a'"),
-        ("{a: {$slice: 1}, 'a.b': {$slice: 1}}", "$slice on 'a' collides with $slice on 'a.b'"),
-        ("{'a.b': {$slice: 1}, a: {$slice: 1}}", "$slice on 'a.b' collides with $slice on 'a'"),
-        (
-            "{'a.$': 1, 'a.b': 1}",
-            "The positional operator $ on 'a' collides with projecting field 'a.b'",
-        ),
-        ("{a: 1, 'a.$': 1}", "The positional operator $ on 'a' collides with projecting field 'a'"),
-    ] {
-        assert_eq!(refused(spec), message, "{spec}");
+    for (spec, message) in MISTAKES {
+        assert_eq!(refused(spec), *message, "{spec}");
     }
     let without_filter = Projection::compile(&bson_of("{'a.$': 1}"), None).unwrap_err();
     assert_eq!(

@@ -147,8 +147,8 @@ impl Scope<'_> {
         out.end(start)
     }
 
-    /// Writes the value at step `depth` of `changes`, which is `present` before them. Writes nothing
-    /// if it is missing and stays so.
+    /// Writes the value at step `depth` of `changes`, which is `present` before them. Writes
+    /// nothing if it is missing and stays so.
     fn value(
         &self,
         place: Place<'_>,

@@ -96,6 +96,7 @@ impl Update {
         let changes: Vec<&Change> = self.changes.iter().collect();
         let scope = apply::Scope { filters: &self.filters, matched: &matched, is_insert: false };
         let start = out.len();
+        out.reserve(doc.len());
         if let Err(error) = scope.document(doc, &changes, 0, &mut Output::new(out)) {
             out.truncate(start);
             return Err(error);
