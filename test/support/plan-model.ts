@@ -116,7 +116,7 @@ export const encodeRange: EncodeRange = (definition, equalities, lower, upper) =
   if (lower?.isInclusive === false) range.begin = prefixEnd(range.begin)
   if (upper !== undefined) range.end = keyOf(upper.value)
   if (upper?.isInclusive === true) range.end = prefixEnd(range.end)
-  return range
+  return Buffer.compare(range.begin, range.end) < 0 ? range : 'nothing'
 }
 
 /** Distinct components of a document's values in one field; undefined: some value has none. */
