@@ -4,7 +4,6 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Bucket } from '../../ts/query/buckets.js'
 import { advance } from '../../ts/query/documents.js'
-import { planFilter } from '../../ts/query/plan.js'
 import { property } from '../support/budget.js'
 import {
   type DataMember,
@@ -140,15 +139,6 @@ test('any plan gives what a naive evaluation of all documents gives', async () =
     ),
     property('plans'),
   )
-})
-
-test('the properties exercise narrow plans and empty ones', () => {
-  const data = Buffer.from('data')
-  const kinds = fc.sample(filters, 300).map(filter => {
-    const plan = planFilter(makeCursor(member, filter).filter, data)
-    return plan.kind === 'scan' && plan.begin.length > data.length + 1 ? 'narrow' : plan.kind
-  })
-  for (const kind of ['narrow', 'nothing', 'scan']) assert.ok(kinds.includes(kind as never), kind)
 })
 
 test('batches neither skip nor repeat documents, for any limit and filter', async () => {

@@ -15,9 +15,10 @@ import {
   openBucket,
 } from '../../ts/query/buckets.js'
 import type { Cursor } from '../../ts/query/cursors.js'
-import { Documents, Insertion } from '../../ts/query/documents.js'
-import { parseFilter } from '../../ts/query/parse.js'
-import { compileProgram } from '../../ts/query/program.js'
+import { Documents } from '../../ts/query/documents.js'
+import { Insertion } from '../../ts/query/insertion.js'
+import { newCursor, type QueryOptions } from '../../ts/query/new-cursor.js'
+import { QueryPlans } from '../../ts/query/query-plans.js'
 import { Redis } from '../../ts/redis/redis.js'
 import { openClusterDirectory } from '../../ts/store/directory.js'
 import { Namespaces } from '../../ts/store/namespaces/namespaces.js'
@@ -105,7 +106,7 @@ async function openIn(directory: string, options: OpenOptions): Promise<DataMemb
   }
   return {
     ...{ config, directory, logged, store, cluster, volumes, redis, registry },
-    documents: new Documents({ volumes, routes }),
+    documents: new Documents({ volumes, routes, plans: makePlans() }),
     namespace: await namespaces.resolve(config.default_namespace),
     get bucketVolume() {
       return volumes.require('bucket-shard-0')
@@ -157,26 +158,32 @@ export function jsonOf(value: object): Buffer {
   return Buffer.from(JSON.stringify(value))
 }
 
+/** The planner of a member with default settings. */
+function makePlans(): QueryPlans {
+  const now = () => performance.now()
+  return new QueryPlans({ enabled: true, maxTtlMs: 300_000, now, isStrict: true })
+}
+
+export interface CursorOptions extends Partial<QueryOptions> {
+  readonly kind?: Cursor['kind']
+  readonly snapshot?: boolean
+  readonly update?: object
+}
+
 /** A cursor on bucket `b` that nobody has read from. */
 export function makeCursor(
   member: DataMember,
   filter: object,
-  options: { limit?: number; kind?: Cursor['kind']; snapshot?: boolean } = {},
+  options: CursorOptions = {},
 ): Cursor {
-  const source = jsonOf(filter)
-  const parsed = parseFilter(source)
-  return {
-    kind: options.kind ?? 'QUERY',
-    namespace: member.namespace,
-    bucket: 'b',
-    source,
-    filter: parsed,
-    program: compileProgram(parsed),
-    limit: options.limit ?? 100,
-    snapshot: options.snapshot ?? false,
-    bucketUuid: undefined,
-    position: undefined,
-  }
+  const { kind = 'QUERY', snapshot = false, update, ...query } = options
+  const limit = query.limit ?? 100
+  return newCursor({
+    ...{ kind, snapshot, limit, namespace: member.namespace, bucket: 'b' },
+    filter: jsonOf(filter),
+    options: { limit, sort: null, resultSort: null, projection: null, collation: null, ...query },
+    ...(update === undefined ? {} : { update: jsonOf(update) }),
+  })
 }
 
 /** Runs `body` in a transaction that is committed, once, if it needs that. */

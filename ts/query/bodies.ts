@@ -99,7 +99,8 @@ export async function applyUpdate(update: UpdateHandle, bodies: Bodies): Promise
   for (let from = 0; from < count; ) {
     let to = from + 1
     const start = from === 0 ? 0 : bodies.ends[from - 1]!
-    while (to < count && to - from < PIECE_DOCUMENTS && bodies.ends[to]! - start <= PIECE_BYTES) to++
+    while (to < count && to - from < PIECE_DOCUMENTS && bodies.ends[to]! - start <= PIECE_BYTES)
+      to++
     pieces.push({ from, changed: applyTo(update, sliceOf(bodies, from, to)) })
     from = to
     if (from < count) await yieldTurn()

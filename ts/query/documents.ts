@@ -139,7 +139,11 @@ export class Documents {
     try {
       const batch = await scanBatch(tx, request, options.withMatches)
       if (isFinished || options.format === 'ids') return { bucket, run, batch }
-      return { bucket, run, batch: await finishBatch(batch, { run, cursor, format: options.format }) }
+      return {
+        bucket,
+        run,
+        batch: await finishBatch(batch, { run, cursor, format: options.format }),
+      }
     } catch (cause) {
       if (nativeReason(cause)?.code !== 'UNKNOWN_SHARD') throw cause
       const isMissing = (shard: number) => this.#volumes.find('BUCKET', shard) === undefined

@@ -5,12 +5,7 @@
  */
 
 import { RespError } from '../error.js'
-import {
-  addon,
-  type IndexSet,
-  type KeyChanges,
-  nativeReason,
-} from '../native.js'
+import { addon, type IndexSet, type KeyChanges, nativeReason } from '../native.js'
 import { cardinalityKey, indexPrefix, prefixRange } from '../store/keyspace.js'
 import { PackedReader } from '../store/packed-range.js'
 import { yieldTurn } from '../store/turn.js'

@@ -152,4 +152,3 @@ export function idAt(prepared: PreparedDocuments, i: number): Buffer {
 export function duplicateId(hex: string): RespError {
   return new RespError('DUPLICATEKEY', `Duplicate key: _id '${hex}'`)
 }
-

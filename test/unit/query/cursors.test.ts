@@ -8,12 +8,14 @@ const cursorOf = (kind: CursorKind): Cursor => ({
   namespace: { path: 'global', prefix: Buffer.alloc(1), admit: () => ({ leave: () => {} }) },
   bucket: 'b',
   source: Buffer.from('{}'),
-  filter: { kind: 'true' },
+  query: { filter: { kind: 'true' }, sort: null, collation: null },
   program: null,
+  resultSort: null,
+  projection: null,
+  update: null,
   limit: 100,
   snapshot: false,
-  bucketUuid: undefined,
-  position: undefined,
+  run: undefined,
 })
 
 test('ids start at 1 and never repeat, over all kinds', () => {

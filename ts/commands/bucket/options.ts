@@ -8,6 +8,12 @@ import type { Sort } from '../../query/query-plans.js'
 const OPTIONS = ['LIMIT', 'SORTBY', 'RESULTSORT', 'PROJECTION', 'COLLATION'] as const
 export type OptionName = (typeof OPTIONS)[number]
 
+/** Those of QUERY and EXPLAIN: all. */
+export const QUERY_OPTIONS: readonly OptionName[] = OPTIONS
+export const QUERY_SYNTAX =
+  '[SORTBY field ASC|DESC] [RESULTSORT field ASC|DESC] [PROJECTION spec] [LIMIT n] ' +
+  '[COLLATION json]'
+
 const INT32 = /^-?\d{1,10}$/
 const INT32_MAX = 2_147_483_647
 

@@ -1,17 +1,17 @@
-/** BUCKET.QUERY, BUCKET.DELETE, and what goes on with their cursors. */
+/** BUCKET.QUERY, BUCKET.UPDATE, BUCKET.DELETE, and what goes on with their cursors. */
 
 import { ok, oneOf, typed } from '../../resp/reply.js'
 import { bytes, command, int32, options, text } from '../../server/command.js'
-import { parseQueryOptions } from './options.js'
+import { type OptionName, parseQueryOptions, QUERY_OPTIONS, QUERY_SYNTAX } from './options.js'
 import {
   cursorsSlot,
-  deleteReply,
   makeCursor,
   nextBatch,
   openCursor,
   PEOPLE_EXAMPLE,
   parseCursorKind,
   queryReply,
+  writeReply,
 } from './shared.js'
 
 const BUCKET_ERRORS = [
@@ -24,6 +24,9 @@ const BUCKET_ERRORS = [
 
 /** Words after bucket and filter: seven arguments at most in all. */
 const DELETE_OPTION_WORDS_MAX = 5
+/** Words after bucket, filter and update: ten arguments at most in all. */
+const UPDATE_OPTION_WORDS_MAX = 7
+const UPDATE_OPTIONS: readonly OptionName[] = ['SORTBY', 'LIMIT', 'COLLATION']
 
 export const bucketQuery = command({
   name: 'BUCKET.QUERY',
@@ -31,7 +34,7 @@ export const bucketQuery = command({
   since: '0.1.0',
   complexity: 'O(n) in the number of documents examined',
   summary: 'Returns documents that match a filter, and opens a cursor.',
-  args: [text('bucket'), bytes('filter'), options('options', '[LIMIT n]')],
+  args: [text('bucket'), bytes('filter'), options('options', QUERY_SYNTAX)],
   port: 'client',
   flags: ['readonly'],
   errors: [...BUCKET_ERRORS, 'REJECT'],
@@ -43,10 +46,48 @@ export const bucketQuery = command({
     'An empty batch is not the end: at most 50,000 documents are examined for one.',
   ],
   run: async (ctx, { bucket, filter, options: words }) => {
-    const target = { bucket, filter, options: parseQueryOptions(words) }
+    const target = { bucket, filter, options: parseQueryOptions(words, QUERY_OPTIONS) }
     const cursor = await makeCursor(ctx, 'QUERY', target)
     const { cursorId, results } = await openCursor(ctx, cursor)
     return { cursor_id: cursorId, entries: results }
+  },
+})
+
+export const bucketUpdate = command({
+  name: 'BUCKET.UPDATE',
+  group: 'bucket',
+  since: '0.1.0',
+  complexity: 'O(n) in the number of documents examined',
+  summary: 'Updates one batch of the documents that match a filter, and opens a cursor.',
+  args: [
+    text('bucket'),
+    bytes('filter'),
+    bytes('update'),
+    {
+      ...options('options', '[SORTBY field ASC|DESC] [LIMIT n] [COLLATION json]'),
+      max: UPDATE_OPTION_WORDS_MAX,
+    },
+  ],
+  port: 'client',
+  flags: ['write'],
+  errors: [...BUCKET_ERRORS, 'REJECT', 'DUPLICATEKEY', 'INDEXTYPE_MISMATCH'],
+  reply: writeReply,
+  example: [
+    ...PEOPLE_EXAMPLE,
+    `BUCKET.UPDATE people '{"name": "Ada"}' '{"$set": {"age": 37}}'`,
+    `BUCKET.UPDATE people '{"name": "Alan"}' '{"$set": {"age": 41}, "upsert": true}'`,
+  ],
+  notes: [
+    'The ids are those of the documents that are others now. The rest of the matches is updated ' +
+      'by BUCKET.ADVANCE.',
+    'With `upsert`, a document is inserted if nothing matches: the equalities of the filter and ' +
+      'what `$set` sets.',
+  ],
+  run: async (ctx, { bucket, filter, update, options: words }) => {
+    const target = { bucket, filter, update, options: parseQueryOptions(words, UPDATE_OPTIONS) }
+    const cursor = await makeCursor(ctx, 'UPDATE', target)
+    const { cursorId, results } = await openCursor(ctx, cursor)
+    return { cursor_id: cursorId, object_ids: results }
   },
 })
 
@@ -59,16 +100,16 @@ export const bucketDelete = command({
   args: [
     text('bucket'),
     bytes('filter'),
-    { ...options('options', '[LIMIT n]'), max: DELETE_OPTION_WORDS_MAX },
+    { ...options('options', '[LIMIT n] [COLLATION json]'), max: DELETE_OPTION_WORDS_MAX },
   ],
   port: 'client',
   flags: ['write'],
   errors: [...BUCKET_ERRORS, 'REJECT'],
-  reply: deleteReply,
+  reply: writeReply,
   example: [...PEOPLE_EXAMPLE, `BUCKET.DELETE people '{"name": "Ada"}'`],
   notes: ['Batches are those of BUCKET.QUERY. The rest is deleted by BUCKET.ADVANCE.'],
   run: async (ctx, { bucket, filter, options: words }) => {
-    const target = { bucket, filter, options: parseQueryOptions(words) }
+    const target = { bucket, filter, options: parseQueryOptions(words, ['LIMIT', 'COLLATION']) }
     const cursor = await makeCursor(ctx, 'DELETE', target)
     const { cursorId, results } = await openCursor(ctx, cursor)
     return { cursor_id: cursorId, object_ids: results }
@@ -85,7 +126,7 @@ export const bucketAdvance = command({
   port: 'client',
   flags: ['write'],
   errors: [...BUCKET_ERRORS, 'REJECT'],
-  reply: oneOf(queryReply, deleteReply),
+  reply: oneOf(queryReply, writeReply),
   example: [...PEOPLE_EXAMPLE, "BUCKET.QUERY people '{}' LIMIT 1", 'BUCKET.ADVANCE QUERY 1'],
   run: async (ctx, { operation, 'cursor-id': cursorId }) => {
     const kind = parseCursorKind(operation)
@@ -93,7 +134,7 @@ export const bucketAdvance = command({
     const results = await nextBatch(ctx, cursor)
     return kind === 'QUERY'
       ? typed(queryReply, { cursor_id: cursorId, entries: results })
-      : typed(deleteReply, { cursor_id: cursorId, object_ids: results })
+      : typed(writeReply, { cursor_id: cursorId, object_ids: results })
   },
 })
 

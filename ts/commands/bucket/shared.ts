@@ -26,7 +26,7 @@ export const PEOPLE_EXAMPLE: readonly string[] = [
 ]
 
 export const queryReply = record({ cursor_id: integer, entries: array(bulk) })
-export const deleteReply = record({ cursor_id: integer, object_ids: array(bulk) })
+export const writeReply = record({ cursor_id: integer, object_ids: array(bulk) })
 
 /** @throws RespError ERR Unknown '<word>' action */
 export function parseCursorKind(word: string): CursorKind {
