@@ -1,6 +1,6 @@
-//! The one error type of the crate. Every variant prints as one line that is fit for a client,
-//! because the server sends it after the `ERR ` prefix, or as it is if it begins with a prefix of its
-//! own. Only [`Error::DuplicateKey`] carries a value of a document.
+//! The one error type of the crate. Every variant prints as one line that is fit for a client: the
+//! server sends it after the `ERR ` prefix, or as it is if it begins with a prefix of its own. Only
+//! [`Error::DuplicateKey`] carries a value of a document.
 
 use std::borrow::Cow;
 use std::fmt;

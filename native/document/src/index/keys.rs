@@ -106,8 +106,8 @@ impl Index {
     /// Puts the keys of `doc` into `keys`, whatever was there before.
     ///
     /// # Errors
-    /// [`Error::IndexType`] if the index is strict and a value does not fit, [`Error::KeyTooLarge`],
-    /// [`Error::Bson`] if `doc` is damaged. `keys` is then of no use.
+    /// [`Error::IndexType`] if the index is strict and a value does not fit;
+    /// [`Error::KeyTooLarge`]; [`Error::Bson`] if `doc` is damaged. `keys` is then of no use.
     pub fn keys(&self, doc: &[u8], keys: &mut Keys) -> Result<(), Error> {
         keys.clear();
         match self.fields.as_slice() {
