@@ -5,7 +5,8 @@ import * as assert from 'uvu/assert'
 import { RespError } from '../../ts/error.js'
 import { addon } from '../../ts/native.js'
 import { parseFilter } from '../../ts/query/parse.js'
-import { planFilter } from '../../ts/query/plan.js'
+import { planQuery } from '../../ts/query/planner/plan-query.js'
+import { shapeOf } from '../../ts/query/planner/shape.js'
 import { compileProgram } from '../../ts/query/program.js'
 import { property } from '../support/budget.js'
 
@@ -51,7 +52,13 @@ function asBson(document: object): Buffer {
 function accepts(argument: Buffer): boolean {
   try {
     const filter = parseFilter(argument)
-    planFilter(filter, Buffer.from('data'))
+    const shape = shapeOf(filter, { sortField: null, collation: null })
+    planQuery(shape.filter, {
+      indexes: [],
+      bucketCollation: null,
+      collation: null,
+      sortField: null,
+    })
     compileProgram(filter)
     return true
   } catch (thrown) {
