@@ -3,7 +3,7 @@
 import { err } from '../../error.js'
 import { binary as binaryReply, integer } from '../../resp/reply.js'
 import { bytes, command, key, redisInteger, span } from '../../server/command.js'
-import { addDecimals, addInteger, parseDecimal, ZERO_TEXT } from './numbers.js'
+import { addDecimals, addInteger, incrementOf, parseDecimal, ZERO_TEXT } from './numbers.js'
 import { requireRedis } from './shared.js'
 
 export const hincrby = command({
@@ -24,9 +24,11 @@ export const hincrby = command({
     redis.checkMemory()
     const shard = redis.shardOf(ctx.slot)
     const item = shard.findHash(ctx.slot, name)?.fields.find(field) ?? 0
+    const by = incrementOf(increment)
     const old = item === 0 ? ZERO_TEXT : shard.borrow(item)
-    const sum = addInteger(old, increment, 'hash value is not an integer')
-    shard.setField(ctx.slot, name, field, String(sum))
+    const sum = addInteger(old, by, 'hash value is not an integer')
+    if (item === 0) shard.setField(ctx.slot, name, field, String(sum))
+    else shard.replace(item, String(sum))
     return sum
   },
 })
@@ -55,7 +57,8 @@ export const hincrbyfloat = command({
     const old = parseDecimal(item === 0 ? ZERO_TEXT : shard.borrow(item))
     if (old === undefined) throw err('hash value is not a float')
     const sum = addDecimals(old, by)
-    shard.setField(ctx.slot, name, field, sum)
+    if (item === 0) shard.setField(ctx.slot, name, field, sum)
+    else shard.replace(item, sum)
     return sum
   },
 })

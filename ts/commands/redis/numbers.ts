@@ -12,6 +12,7 @@ const INT64_MAX = 2n ** 63n - 1n
 const INT64_MIN = -(2n ** 63n)
 /** Integers of so many digits are held exactly by a double, also after an addition. */
 const SMALL_DIGITS_MAX = 15
+const SMALL_MAX = 10n ** BigInt(SMALL_DIGITS_MAX)
 const INTEGER_TEXT_MAX = 20
 const ZERO = 0x30
 const MINUS = 0x2d
@@ -30,16 +31,20 @@ const DECIMAL_TEXT = /^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$/
 const HEX_TEXT = /^[-+]?0[xX]([0-9a-fA-F]+(\.[0-9a-fA-F]*)?|\.[0-9a-fA-F]+)([pP][-+]?\d+)?$/
 const INFINITE_TEXT = /^[-+]?inf(inity)?$/i
 
+/** An increment of 64 bits: a number up to 10^15 either way, which is added faster. */
+export type Increment = number | bigint
+
+/** A bigint as an increment. */
+export function incrementOf(by: bigint): Increment {
+  return by <= SMALL_MAX && by >= -SMALL_MAX ? Number(by) : by
+}
+
 /** Adds to an integer that is kept as text.
  *  @param value   what is there
- *  @param by      a number up to 10^15 either way, or any 64 bits
  *  @param refuse  the text of the error for a value that is no integer
+ *  @returns       the sum, as a number where it is a safe one
  *  @throws RespError ERR `refuse`, ERR increment or decrement would overflow */
-export function addInteger(
-  value: Span | Buffer,
-  by: number | bigint,
-  refuse: string,
-): number | bigint {
+export function addInteger(value: Span | Buffer, by: Increment, refuse: string): Increment {
   if (typeof by === 'number' && value instanceof Span) {
     const small = smallInteger(value)
     if (small !== undefined) return small + by

@@ -5,17 +5,22 @@ import { binary as binaryReply, integer } from '../../resp/reply.js'
 import type { Span } from '../../resp/span.js'
 import { type Command, command, key, redisInteger, span } from '../../server/command.js'
 import type { Context } from '../../server/context.js'
-import { addDecimals, addInteger, parseDecimal, ZERO_TEXT } from './numbers.js'
+import {
+  addDecimals,
+  addInteger,
+  type Increment,
+  incrementOf,
+  parseDecimal,
+  ZERO_TEXT,
+} from './numbers.js'
 import { IN_MEMORY_NOTE, requireRedis } from './shared.js'
 
 const NOT_INTEGER = 'value is not an integer or out of range'
 const NOT_DECIMAL = 'value is not a valid float'
 const INT64_MIN = -(2n ** 63n)
-/** Up to here a bigint may become a number for the faster addition. */
-const SMALL_MAX = 10n ** 15n
 
 /** Adds to a key. @throws RespError WRONGTYPE, OOM, ERR … */
-function add(ctx: Context, name: Span, by: number | bigint): number | bigint {
+function add(ctx: Context, name: Span, by: Increment): Increment {
   const redis = requireRedis(ctx)
   redis.checkMemory()
   const shard = redis.shardOf(ctx.slot)
@@ -28,8 +33,6 @@ function add(ctx: Context, name: Span, by: number | bigint): number | bigint {
   shard.replace(item, String(sum))
   return sum
 }
-
-const isSmall = (by: bigint): boolean => by <= SMALL_MAX && by >= -SMALL_MAX
 
 interface Step {
   readonly name: string
@@ -68,8 +71,7 @@ const incrby = command({
   reply: integer,
   example: ['SET visits 41', 'INCRBY visits 10'],
   notes: [IN_MEMORY_NOTE],
-  run: (ctx, { key: name, increment }) =>
-    add(ctx, name, isSmall(increment) ? Number(increment) : increment),
+  run: (ctx, { key: name, increment }) => add(ctx, name, incrementOf(increment)),
 })
 
 const decrby = command({
@@ -87,7 +89,7 @@ const decrby = command({
   notes: [IN_MEMORY_NOTE],
   run: (ctx, { key: name, decrement }) => {
     if (decrement === INT64_MIN) throw err('decrement would overflow')
-    return add(ctx, name, isSmall(decrement) ? -Number(decrement) : -decrement)
+    return add(ctx, name, incrementOf(-decrement))
   },
 })
 
