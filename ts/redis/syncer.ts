@@ -4,7 +4,7 @@
  *
  * ORDER of a batch: bodies appended -> one metadata transaction (flush first, see volume) that
  * switches the records of the batch and clears those of items that are gone. A batch that fails is
- * put back as a whole and tried again after a period.
+ * put back as a whole and tried again after a period, or later, see `SyncerTrouble`.
  *
  * A shard that is emptied at once has its volume wiped in one transaction. INVARIANT: nothing that
  * it held before is written after that, and nothing that it got since is written before.
@@ -32,6 +32,7 @@ import type { VolumeWrites } from '../volume/volume-writes.js'
 import { Batch } from './moves.js'
 import { CHUNKED_HEAD_BYTES, encodeChunkedHead } from './record.js'
 import type { ShardData } from './shard.js'
+import { SyncerTrouble } from './syncer-trouble.js'
 
 /** Items of one batch, and how many times as many with those that belong to them. */
 const BATCH_ITEMS = 1_000
@@ -107,6 +108,7 @@ interface Switching {
 
 export class Syncer {
   readonly #parts: SyncerParts
+  readonly #trouble: SyncerTrouble
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> = Promise.resolve()
   #stopped = false
@@ -118,6 +120,8 @@ export class Syncer {
 
   constructor(parts: SyncerParts) {
     this.#parts = parts
+    const { log, periodMs, shard } = parts
+    this.#trouble = new SyncerTrouble({ log, periodMs, shardId: shard.id })
   }
 
   start(): void {
@@ -127,7 +131,7 @@ export class Syncer {
         .then(() => {
           if (!this.#stopped) this.start()
         })
-    }, this.#parts.periodMs)
+    }, this.#trouble.pauseMs)
   }
 
   /** Writes everything that is dirty, then ends. @throws what the last batch failed with */
@@ -145,7 +149,7 @@ export class Syncer {
   wipe(): Promise<void> {
     this.#wipesAsked++
     this.#endPause?.()
-    const wiped = this.#running.then(() => (this.#mustWipe ? this.#wipeVolume() : undefined))
+    const wiped = this.#running.then(() => (this.#mustWipe ? this.#catchUp() : undefined))
     // The caller hears of a failure; batches only wait for the end.
     this.#running = wiped.catch(() => undefined)
     return wiped
@@ -159,7 +163,7 @@ export class Syncer {
   }
 
   async #drain(): Promise<void> {
-    const { shard, log } = this.#parts
+    const { shard } = this.#parts
     const wipesAsked = this.#wipesAsked
     let before = performance.eventLoopUtilization()
     // A wipe that is asked for meanwhile waits for the end of this, and always a batch may be due.
@@ -167,7 +171,7 @@ export class Syncer {
       try {
         await this.#catchUp()
       } catch (cause) {
-        log.error({ err: cause, shard: shard.id }, 'writing Redis data failed; trying again')
+        this.#trouble.failed(cause)
         return
       }
       const now = performance.eventLoopUtilization()
@@ -201,6 +205,8 @@ export class Syncer {
     if (!this.#mustWipe) await this.#dropFields()
     if (this.#mustWipe) await this.#wipeVolume()
     else if (this.#parts.shard.isDirty) await this.#writeBatch(this.#takeBatch())
+    else return
+    this.#trouble.ended()
   }
 
   /** Frees what large hashes had that are gone. */

@@ -35,9 +35,8 @@ test.after.each(async () => {
   await member.close()
 })
 
-function makeSyncer(): Syncer {
+function makeSyncer(log = pino({ level: 'silent' })): Syncer {
   const { store, redisVolume: volume } = member
-  const log = pino({ level: 'silent' })
   return new Syncer({ shard, volume, store, prefix: PREFIX, periodMs: 5, log })
 }
 
@@ -282,6 +281,51 @@ test('a batch that fails is put back, and written later', async () => {
   assert.is(stringIn(loaded, 'k'), '2')
   assert.is(loaded.size, 1)
   assert.is(await records(), 1)
+})
+
+test('batches that keep failing are told once, and once more when they are written', async () => {
+  const volume = member.redisVolume
+  const { append } = volume
+  const lines: { msg: string; failures?: number }[] = []
+  syncer = makeSyncer(pino({}, { write: line => lines.push(JSON.parse(line)) }))
+  let attempts = 0
+  volume.append = () => {
+    attempts++
+    return Promise.reject(err('the disk is full'))
+  }
+  set('k', '1')
+  syncer.start()
+  await until('it was tried again and again', () => attempts >= 5)
+  assert.equal(
+    lines.map(({ msg }) => msg),
+    ['writing Redis data failed; trying again'],
+  )
+  volume.append = append
+  await until('it is written', () => !shard.isDirty && lines.length > 1)
+  const { msg, failures } = lines[1]!
+  assert.equal({ msg, failures }, { msg: 'Redis data is written again', failures: attempts })
+  await sync()
+  assert.is(stringIn(await load(), 'k'), '1')
+})
+
+test('a wipe and a stop go on as ever between batches that fail', async () => {
+  const volume = member.redisVolume
+  const { append } = volume
+  let attempts = 0
+  volume.append = () => {
+    attempts++
+    return Promise.reject(err('the disk is full'))
+  }
+  set('before', '1')
+  syncer.start()
+  await until('it was tried', () => attempts >= 3)
+  shard.clear()
+  await syncer.wipe()
+  assert.is(await records(), 0)
+  set('after', '1')
+  volume.append = append
+  await syncer.stop()
+  assert.is(stringIn(await load(), 'after'), '1')
 })
 
 /** A hash of so many fields is written in several batches. */
