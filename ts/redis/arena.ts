@@ -135,11 +135,13 @@ export class Arena {
   }
 
   #addPage(sizeClass: number, bytes: number): number {
-    const page = this.#spare.pop() ?? this.#buffers.length
+    const page = this.#spare.at(-1) ?? this.#buffers.length
     if (page === PAGES_MAX) {
       throw new RespError('OOM', 'a shard holds at most 64 GiB: set redis.shards higher.')
     }
+    // ORDER: the number is taken once there is memory for it.
     this.#buffers[page] = Buffer.allocUnsafeSlow(bytes)
+    this.#spare.pop()
     if ((page + 1) * WORDS > this.#pages.length) {
       const grown = new Int32Array(this.#pages.length * 2)
       grown.set(this.#pages)

@@ -73,10 +73,12 @@ export class Items {
     return this.#arena.usedBytes + this.#largeBytes + this.#count * ITEM_OVERHEAD_BYTES
   }
 
-  /** A new item. @param link  see the words. @throws RespError OOM */
+  /** A new item. ORDER: all memory first, so that nothing has changed when there is none.
+   *  @param link  see the words. @throws RespError OOM */
   create(kind: ItemKind, name: Span, value: NewValue, link: number): number {
-    const isLarge = value.length > HEAP_VALUE_MAX_BYTES
-    const inBlock = isLarge ? 0 : value.length
+    const large = largeOf(value)
+    const inBlock = large === undefined ? value.length : 0
+    this.#reserve()
     const address = this.#arena.allocate(name.length + inBlock)
     const item = this.#take()
     const words = this.#words(item)
@@ -91,21 +93,21 @@ export class Items {
     const page = this.#arena.page(address)
     const offset = this.#arena.offset(address)
     copyBytes(page, offset, name)
-    if (isLarge) this.#keepLarge(item, value)
+    if (large !== undefined) this.#keepLarge(item, large)
     else write(page, offset + name.length, value)
     return item
   }
 
-  /** Gives an item another value. */
+  /** Gives an item another value. @throws RespError OOM, and it keeps the one it has */
   setValue(item: number, value: NewValue): void {
     const words = this.#words(item)
     const at = wordsOf(item)
-    const isLarge = value.length > HEAP_VALUE_MAX_BYTES
-    const inBlock = isLarge ? 0 : value.length
+    const large = largeOf(value)
+    const inBlock = large === undefined ? value.length : 0
     if (words[at + VALUE_LENGTH] !== inBlock) this.#resize(item, inBlock)
     if (words[at + ID_HIGH]! & LARGE) this.#dropLarge(item)
-    if (isLarge) {
-      this.#keepLarge(item, value)
+    if (large !== undefined) {
+      this.#keepLarge(item, large)
       return
     }
     const address = words[at + ADDRESS]!
@@ -113,7 +115,7 @@ export class Items {
     write(this.#arena.page(address), offset, value)
   }
 
-  /** Gives an item another name. */
+  /** Gives an item another name. @throws RespError OOM, and it keeps the one it has */
   rename(item: number, name: Span): void {
     const words = this.#words(item)
     const at = wordsOf(item)
@@ -243,17 +245,19 @@ export class Items {
     this.#words(item)[wordsOf(item) + SLOT] = slot
   }
 
+  /** Has words for one more item. */
+  #reserve(): void {
+    if (this.#free !== 0 || this.#fresh >>> CHUNK_BITS < this.#chunks.length) return
+    this.#chunks.push(new Int32Array(1 << (CHUNK_BITS + WORDS_BITS)))
+  }
+
+  /** The number of an item whose words were reserved. */
   #take(): number {
     this.#count++
     const item = this.#free
-    if (item !== 0) {
-      this.#free = this.#words(item)[wordsOf(item) + ADDRESS]!
-      return item
-    }
-    if (this.#fresh >>> CHUNK_BITS === this.#chunks.length) {
-      this.#chunks.push(new Int32Array(1 << (CHUNK_BITS + WORDS_BITS)))
-    }
-    return this.#fresh++
+    if (item === 0) return this.#fresh++
+    this.#free = this.#words(item)[wordsOf(item) + ADDRESS]!
+    return item
   }
 
   #words(item: number): Int32Array {
@@ -287,8 +291,7 @@ export class Items {
     words[at + VALUE_LENGTH] = valueLength
   }
 
-  #keepLarge(item: number, value: NewValue): void {
-    const kept = Buffer.isBuffer(value) ? value : copyOf(value)
+  #keepLarge(item: number, kept: Buffer): void {
     this.#large.set(item, kept)
     this.#largeBytes += kept.length
     const at = wordsOf(item)
@@ -313,6 +316,12 @@ function write(page: Buffer, at: number, value: NewValue): void {
   if (value instanceof Span) copyBytes(page, at, value)
   else if (typeof value !== 'string') value.copy(page, at)
   else for (let i = 0; i < value.length; i++) page[at + i] = value.charCodeAt(i)
+}
+
+/** A value that is kept as a Buffer of its own; undefined for one that goes into the block. */
+function largeOf(value: NewValue): Buffer | undefined {
+  if (value.length <= HEAP_VALUE_MAX_BYTES) return undefined
+  return Buffer.isBuffer(value) ? value : copyOf(value)
 }
 
 function copyOf(value: Span | string): Buffer {

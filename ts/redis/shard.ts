@@ -199,14 +199,9 @@ export class ShardData {
   setField(slot: number, key: Span, field: Span, value: NewValue): boolean {
     const hash = this.findHash(slot, key) ?? this.#newHash(slot, key)
     const item = hash.fields.find(field)
-    if (item !== 0) {
-      this.replace(item, value)
-      return false
-    }
-    const added = this.#items.create(ItemKind.field, field, value, this.#items.hashOf(hash.key))
-    hash.fields.add(added, field)
-    this.dirty.add(added)
-    return true
+    if (item === 0) this.#addField(hash, field, value)
+    else this.replace(item, value)
+    return item === 0
   }
 
   /** Deletes a field of a hash, and the hash with its last one. @returns true when it was there
@@ -256,16 +251,17 @@ export class ShardData {
   }
 
   /** Gives all that a key has, its expiry too, to another key of its slot, whatever that held.
-   *  @returns true when the key exists */
+   *  @returns true when the key exists. @throws RespError OOM */
   rename(slot: number, from: Span, to: Span): boolean {
     const key = this.find(slot, from)
     if (key === 0 || this.#items.hasName(key, to)) return key !== 0
     const part = this.#partOf(slot)
     const old = this.find(slot, to)
+    // ORDER: what may fail comes first.
+    this.#items.rename(key, to)
     if (old !== 0) this.#removeKey(old, to, { slot, isTaken: true })
     const left = from.latin1()
     part.remove(key, from)
-    this.#items.rename(key, to)
     part.add(key, to)
     if (this.#isLarge(key)) {
       this.#large.move(key, this.#fieldsOf(key), { left, slot })
@@ -451,9 +447,7 @@ export class ShardData {
       if (key === undefined) return expired
       if (this.isUnexpired(key)) continue
       expired++
-      // A copy: the name goes with the key.
-      const name = Span.of(this.#items.nameOf(key).latin1())
-      this.#removeKey(key, name, { slot: this.#items.slotOf(key), isTaken: false })
+      this.#removeOwn(key)
     }
     return expired
   }
@@ -469,6 +463,26 @@ export class ShardData {
 
   #partOf(slot: number): NameTable {
     return this.#parts[slot % PART_COUNT]!
+  }
+
+  /** @throws RespError OOM, and a hash that has no other field is gone */
+  #addField({ key, fields }: Hash, field: Span, value: NewValue): void {
+    let item: number
+    try {
+      item = this.#items.create(ItemKind.field, field, value, this.#items.hashOf(key))
+    } catch (error) {
+      if (fields.size === 0) this.#removeOwn(key)
+      throw error
+    }
+    fields.add(item, field)
+    this.dirty.add(item)
+  }
+
+  /** Removes a key that nobody has named. */
+  #removeOwn(key: number): void {
+    // A copy: the name goes with the key.
+    const name = Span.of(this.#items.nameOf(key).latin1())
+    this.#removeKey(key, name, { slot: this.#items.slotOf(key), isTaken: false })
   }
 
   #newHash(slot: number, key: Span): Hash {
