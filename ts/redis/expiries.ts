@@ -1,16 +1,26 @@
 /**
  * When keys expire: those that do, side by side, so that they can be looked at in turn. A key knows
- * its number here; number 0 is for those that never expire.
+ * its number here; number 0 is for those that never expire. They are in chunks, since one large
+ * array stops everything for tens of milliseconds whenever it grows.
  */
 import type { Items } from './items.js'
 
 const NEVER = 0
+const CHUNK_BITS = 12
+const CHUNK_KEYS = 1 << CHUNK_BITS
+const CHUNK_MASK = CHUNK_KEYS - 1
+
+/** Some numbers one after the other. */
+interface Chunk {
+  readonly keys: Int32Array
+  readonly timesMs: Float64Array
+}
 
 export class Expiries {
   readonly #items: Items
-  /** By number; in no order. */
-  readonly #keys: number[] = [0]
-  readonly #timesMs: number[] = [0]
+  readonly #chunks: Chunk[] = [newChunk()]
+  /** Numbers in use are below; in no order. */
+  #end = 1
   /** The number that is looked at next. */
   #turn = 1
 
@@ -19,24 +29,21 @@ export class Expiries {
   }
 
   get size(): number {
-    return this.#keys.length - 1
+    return this.#end - 1
   }
 
   /** Unix time in ms, 0 = never. */
   get(key: number): number {
-    return this.#timesMs[this.#items.linkOf(key)]!
+    return this.#timeOf(this.#items.linkOf(key))
   }
 
   /** @param timeMs  0 = never */
   set(key: number, timeMs: number): void {
     const number = this.#items.linkOf(key)
-    if (number !== NEVER && timeMs !== 0) this.#timesMs[number] = timeMs
-    else if (number !== NEVER) this.#remove(key, number)
-    else if (timeMs !== 0) {
-      this.#items.setLink(key, this.#keys.length)
-      this.#keys.push(key)
-      this.#timesMs.push(timeMs)
-    }
+    if (number === NEVER && timeMs === 0) return
+    if (timeMs === 0) this.#remove(key, number)
+    else if (number !== NEVER) this.#chunkOf(number).timesMs[number & CHUNK_MASK] = timeMs
+    else this.#add(key, timeMs)
   }
 
   /** The key whose turn it is; undefined at the end of a round. ORDER: one that is removed leaves
@@ -46,19 +53,53 @@ export class Expiries {
       this.#turn = 1
       return undefined
     }
-    return this.#keys[this.#turn++]
+    return this.#keyOf(this.#turn++)
+  }
+
+  /** Keys that have expired by a time, in no order. Nothing may change meanwhile. */
+  *expiredAt(timeMs: number): IterableIterator<number> {
+    for (let number = 1; number < this.#end; number++) {
+      if (this.#timeOf(number) <= timeMs) yield this.#keyOf(number)
+    }
+  }
+
+  #add(key: number, timeMs: number): void {
+    const number = this.#end
+    if (number >>> CHUNK_BITS === this.#chunks.length) this.#chunks.push(newChunk())
+    this.#end++
+    this.#put(number, key, timeMs)
   }
 
   #remove(key: number, number: number): void {
     this.#items.setLink(key, NEVER)
-    const last = this.#keys.pop()!
-    const timeMs = this.#timesMs.pop()!
-    if (last !== key) {
-      this.#keys[number] = last
-      this.#timesMs[number] = timeMs
-      this.#items.setLink(last, number)
-    }
+    const last = --this.#end
+    if (last !== number) this.#put(number, this.#keyOf(last), this.#timeOf(last))
+    // One chunk stays for what comes next.
+    if (this.#chunks.length > (last >>> CHUNK_BITS) + 2) this.#chunks.pop()
     // What took its place has not had its turn yet.
     if (number === this.#turn - 1) this.#turn--
   }
+
+  #put(number: number, key: number, timeMs: number): void {
+    const { keys, timesMs } = this.#chunkOf(number)
+    keys[number & CHUNK_MASK] = key
+    timesMs[number & CHUNK_MASK] = timeMs
+    this.#items.setLink(key, number)
+  }
+
+  #keyOf(number: number): number {
+    return this.#chunkOf(number).keys[number & CHUNK_MASK]!
+  }
+
+  #timeOf(number: number): number {
+    return this.#chunkOf(number).timesMs[number & CHUNK_MASK]!
+  }
+
+  #chunkOf(number: number): Chunk {
+    return this.#chunks[number >>> CHUNK_BITS]!
+  }
+}
+
+function newChunk(): Chunk {
+  return { keys: new Int32Array(CHUNK_KEYS), timesMs: new Float64Array(CHUNK_KEYS) }
 }

@@ -23,12 +23,13 @@ const SWEEP_INTERVAL_MS = 100
 const SWEEP_KEYS = 20
 /** A sweep goes on at once when so many of its keys had expired. */
 const SWEEP_AGAIN = 5
-/** Sweeps in a row at most, so that nothing else waits for long. */
-const SWEEPS_MAX = 50
+/** A sweep takes so long at most, then others have their turn, for longer. */
+const SWEEP_LIMIT_MS = 2
+const SWEEP_PAUSE_MS = 6
 const PREFIX_BYTES = 8
 /** A start, or a change of routes, waits so long for data that is loaded. */
 const LOAD_PATIENCE_MS = 1_000
-/** So many keys that expire are looked at before keys are counted: with fewer it is exact. */
+/** So many keys that expire are looked at when keys are counted: with fewer it is exact. */
 const COUNTED_EXACTLY = 1_000
 /** Keys that RANDOMKEY draws before it gives up: they had all expired. */
 const DRAWS_MAX = 1_000
@@ -72,6 +73,8 @@ export class Redis {
   #admittedSlot = -1
   #admittedData: ShardData | undefined
   #sweeper: NodeJS.Timeout | undefined
+  /** Shards whose sweep is yet to come, or goes on. */
+  #unswept: ShardData[] = []
   #following: Promise<void> = Promise.resolve()
   /** Changes of routes that are not followed yet, and since when there have been some. */
   #pending = 0
@@ -93,7 +96,7 @@ export class Redis {
   async start(): Promise<void> {
     this.#parts.routes.onChange(() => this.#followPatiently())
     await this.#followPatiently()
-    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS).unref()
+    this.#sweepAfter(SWEEP_INTERVAL_MS)
   }
 
   /** Resolves when the shards of this member are loaded, as the routes are now. */
@@ -104,7 +107,7 @@ export class Redis {
   /** Writes everything that is dirty. @throws what could not be written */
   async stop(): Promise<void> {
     this.#stopped = true
-    clearInterval(this.#sweeper)
+    clearTimeout(this.#sweeper)
     await this.#following
     await allOf([...this.#shards.values()].flatMap(({ syncer }) => syncer?.stop() ?? []))
   }
@@ -150,6 +153,11 @@ export class Redis {
     return this.findShard(slot)?.keysInSlot(slot) ?? []
   }
 
+  /** The number of keys of a slot; 0 when the slot is not served here. */
+  countInSlot(slot: number): number {
+    return this.findShard(slot)?.countInSlot(slot, COUNTED_EXACTLY) ?? 0
+  }
+
   keyspace(): { keys: number; expires: number } {
     let keys = 0
     let expires = 0
@@ -164,11 +172,7 @@ export class Redis {
    *  @throws RespError ERR shard id: … */
   countKeys(): number {
     let count = 0
-    for (const data of this.#ownShards(false)) {
-      // Twice, since a sweep ends with the turn that others have begun.
-      for (let turn = 0; turn < 2; turn++) data.sweep(COUNTED_EXACTLY)
-      count += data.size
-    }
+    for (const data of this.#ownShards(false)) count += data.countKeys(COUNTED_EXACTLY)
     return count
   }
 
@@ -329,11 +333,25 @@ export class Redis {
     open.syncer?.abandon()
   }
 
-  #sweep(): void {
-    for (const { data } of this.#shards.values()) {
-      let sweeps = 0
-      while (sweeps++ < SWEEPS_MAX && data.sweep(SWEEP_KEYS) >= SWEEP_AGAIN);
+  #sweepAfter(pauseMs: number): void {
+    if (this.#stopped) return
+    this.#sweeper = setTimeout(() => {
+      if (this.#unswept.length === 0) this.#unswept = [...this.#data]
+      this.#sweepAfter(this.#sweep() ? SWEEP_INTERVAL_MS : SWEEP_PAUSE_MS)
+    }, pauseMs).unref()
+  }
+
+  /** Sweeps the shards, again those where many keys had expired. @returns false when time is up */
+  #sweep(): boolean {
+    const untilMs = performance.now() + SWEEP_LIMIT_MS
+    for (let data = this.#unswept.shift(); data !== undefined; data = this.#unswept.shift()) {
+      const expired = data.sweep(SWEEP_KEYS, untilMs)
+      const isUp = performance.now() >= untilMs
+      // Behind the others: each has its turn.
+      if (isUp || expired >= SWEEP_AGAIN) this.#unswept.push(data)
+      if (isUp) return false
     }
+    return true
   }
 }
 

@@ -15,6 +15,7 @@ import { Span } from '../resp/span.js'
 import { DirtyItems } from './dirty-items.js'
 import { Expiries } from './expiries.js'
 import { ItemKind, Items, type NewValue } from './items.js'
+import { KeyTables } from './key-tables.js'
 import { LargeHashes } from './large-hashes.js'
 import { type Batch, Moves } from './moves.js'
 import { NameTable } from './name-table.js'
@@ -44,9 +45,6 @@ export interface Hash {
   readonly fields: NameTable
 }
 
-/** Keys are spread over so many tables: none is large when it has to grow. */
-export const PART_COUNT = 256
-
 /** Estimated cost of a hash besides its items: its table. */
 const HASH_OVERHEAD_BYTES = 240
 /** A command that concerns all fields of a hash goes over so many itself; see `LargeHashes`. */
@@ -63,7 +61,7 @@ export class ShardData {
   /** How often everything was forgotten. */
   clears = -1
   #items!: Items
-  #parts!: NameTable[]
+  #keys!: KeyTables
   #hashes!: (Hash | undefined)[]
   #spareHashes!: number[]
   #expiries!: Expiries
@@ -79,9 +77,7 @@ export class ShardData {
   }
 
   get size(): number {
-    let total = 0
-    for (const part of this.#parts) total += part.size
-    return total
+    return this.#keys.size
   }
 
   get expiringSize(): number {
@@ -96,7 +92,7 @@ export class ShardData {
 
   /** The keys in parts; expired ones included. */
   get parts(): readonly NameTable[] {
-    return this.#parts
+    return this.#keys.parts
   }
 
   get isDirty(): boolean {
@@ -106,7 +102,7 @@ export class ShardData {
   /** The item of a live key, 0 when there is none; one that has expired is removed.
    *  @param slot hash slot of the key */
   find(slot: number, key: Span): number {
-    const item = this.#partOf(slot).find(key)
+    const item = this.#keys.find(slot, key)
     if (item === 0 || this.#items.linkOf(item) === 0 || this.isUnexpired(item)) return item
     this.delete(slot, key)
     return 0
@@ -114,7 +110,7 @@ export class ShardData {
 
   /** As `find`, but one that has expired is left to others: what was borrowed stays as it is. */
   peek(slot: number, key: Span): number {
-    const item = this.#partOf(slot).find(key)
+    const item = this.#keys.find(slot, key)
     return item !== 0 && this.isUnexpired(item) ? item : 0
   }
 
@@ -173,17 +169,15 @@ export class ShardData {
   /** Sets a string, whatever the key held before. @param expiresAtMs 0 = never
    *  @throws RespError OOM */
   setString(slot: number, key: Span, value: NewValue, expiresAtMs: number): void {
-    const part = this.#partOf(slot)
-    const old = part.find(key)
+    const old = this.#keys.find(slot, key)
     if (old !== 0 && this.#items.kindOf(old) === ItemKind.string) {
       this.replace(old, value)
       this.#expiries.set(old, expiresAtMs)
       return
     }
     const item = this.#items.create(ItemKind.string, key, value, 0)
-    this.#items.setSlot(item, slot)
     if (old !== 0) this.#removeKey(old, key, { slot, isTaken: true })
-    part.add(item, key)
+    this.#keys.add(slot, item, key)
     this.dirty.add(item)
     if (expiresAtMs !== 0) this.#expiries.set(item, expiresAtMs)
   }
@@ -222,7 +216,7 @@ export class ShardData {
     this.clears++
     this.#items = new Items()
     this.dirty = new DirtyItems(this.#items)
-    this.#parts = Array.from({ length: PART_COUNT }, () => new NameTable(this.#items))
+    this.#keys = new KeyTables(this.#items)
     this.#hashes = []
     this.#spareHashes = []
     this.#expiries = new Expiries(this.#items)
@@ -232,7 +226,7 @@ export class ShardData {
 
   /** @returns true when the key existed */
   delete(slot: number, key: Span): boolean {
-    const item = this.#partOf(slot).find(key)
+    const item = this.#keys.find(slot, key)
     if (item === 0) return false
     const existed = this.isUnexpired(item)
     this.#removeKey(item, key, { slot, isTaken: false })
@@ -255,14 +249,13 @@ export class ShardData {
   rename(slot: number, from: Span, to: Span): boolean {
     const key = this.find(slot, from)
     if (key === 0 || this.#items.hasName(key, to)) return key !== 0
-    const part = this.#partOf(slot)
     const old = this.find(slot, to)
     // ORDER: what may fail comes first.
     this.#items.rename(key, to)
     if (old !== 0) this.#removeKey(old, to, { slot, isTaken: true })
     const left = from.latin1()
-    part.remove(key, from)
-    part.add(key, to)
+    this.#keys.remove(slot, key, from)
+    this.#keys.add(slot, key, to)
     if (this.#isLarge(key)) {
       this.#large.move(key, this.#fieldsOf(key), { left, slot })
       return true
@@ -282,16 +275,14 @@ export class ShardData {
    */
   restore(slot: number, { key, field, value, recordId, expiresAtMs }: StoredItem): void {
     this.lastRecordId = Math.max(this.lastRecordId, recordId)
-    const part = this.#partOf(slot)
-    const old = part.find(key)
+    const old = this.#keys.find(slot, key)
     const isField = field !== undefined
     const oldHash = old !== 0 && this.#items.kindOf(old) === ItemKind.hash
     if (old !== 0 && !(isField && oldHash)) this.#removeKey(old, key, { slot, isTaken: false })
     if (!isField) {
       const item = this.#items.create(ItemKind.string, key, value, 0)
-      this.#items.setSlot(item, slot)
       this.#items.setRecordId(item, recordId)
-      part.add(item, key)
+      this.#keys.add(slot, item, key)
       this.#expiries.set(item, expiresAtMs)
       return
     }
@@ -361,7 +352,7 @@ export class ShardData {
   #joinKey(slot: number, key: string, batch: Batch): boolean {
     if (batch.keys.has(key)) return true
     batch.keys.add(key)
-    const holder = this.#partOf(slot).find(Span.of(key))
+    const holder = this.#keys.find(slot, Span.of(key))
     if (holder === 0) return true
     if (this.#isLarge(holder)) {
       if (!this.dirty.has(holder)) this.#touch(holder)
@@ -439,8 +430,9 @@ export class ShardData {
     return this.#expiries.get(this.#keyItemOf(item))
   }
 
-  /** Looks at the next `count` keys that expire, in turn. @returns how many of them had expired */
-  sweep(count: number): number {
+  /** Looks at the next `count` keys that expire, in turn, until it is so late on the clock of
+   *  `performance`. @returns how many of them had expired */
+  sweep(count: number, untilMs: number): number {
     let expired = 0
     for (let i = 0; i < count && this.#expiries.size > 0; i++) {
       const key = this.#expiries.next()
@@ -448,21 +440,34 @@ export class ShardData {
       if (this.isUnexpired(key)) continue
       expired++
       this.#removeOwn(key)
+      if (performance.now() >= untilMs) return expired
     }
     return expired
   }
 
-  /** Live keys of one slot. @yields in no order; nothing may change meanwhile */
-  *keysInSlot(slot: number): Iterable<string> {
-    for (const key of this.#partOf(slot)) {
-      if (this.#items.slotOf(key) === slot && this.isUnexpired(key)) {
-        yield this.#items.nameOf(key).latin1()
-      }
-    }
+  /** Keys, without those that have expired unless more than `most` keys expire at all. */
+  countKeys(most: number): number {
+    if (this.#expiries.size > most) return this.size
+    let count = this.size
+    for (const _key of this.#expiries.expiredAt(Date.now())) count--
+    return count
   }
 
-  #partOf(slot: number): NameTable {
-    return this.#parts[slot % PART_COUNT]!
+  /** As `countKeys`, of one slot. */
+  countInSlot(slot: number, most: number): number {
+    let count = this.#keys.countInSlot(slot)
+    if (this.#expiries.size > most) return count
+    for (const key of this.#expiries.expiredAt(Date.now())) {
+      if (this.#items.slotOf(key) === slot) count--
+    }
+    return count
+  }
+
+  /** Live keys of one slot. @yields in no order; nothing may change meanwhile */
+  *keysInSlot(slot: number): Iterable<string> {
+    for (const key of this.#keys.inSlot(slot)) {
+      if (this.isUnexpired(key)) yield this.#items.nameOf(key).latin1()
+    }
   }
 
   /** @throws RespError OOM, and a hash that has no other field is gone */
@@ -491,8 +496,7 @@ export class ShardData {
     const hash: Hash = { key: item, fields: new NameTable(this.#items) }
     this.#hashes[number] = hash
     this.#items.setHash(item, number)
-    this.#items.setSlot(item, slot)
-    this.#partOf(slot).add(item, key)
+    this.#keys.add(slot, item, key)
     return hash
   }
 
@@ -550,7 +554,7 @@ export class ShardData {
 
   /** Removes a key with all that it holds. @param isTaken  something else takes the key now */
   #removeKey(item: number, key: Span, { slot, isTaken }: { slot: number; isTaken: boolean }): void {
-    this.#partOf(slot).remove(item, key)
+    this.#keys.remove(slot, item, key)
     this.#expiries.set(item, 0)
     const name = key.latin1()
     if (this.#items.kindOf(item) === ItemKind.string) {

@@ -5,7 +5,8 @@
  *     [ shard 14 bits | part 8 bits | cursor in the part 31 bits ]      0: begin, end
  */
 
-import { PART_COUNT, type ShardData } from './shard.js'
+import { PART_COUNT } from './key-tables.js'
+import type { ShardData } from './shard.js'
 
 /** Cursors of one part. */
 const CURSORS = 2 ** 31

@@ -87,6 +87,24 @@ test('a round comes to its end, and others to their turns, whoever is removed wh
   assert.equal(round().sort(), keys.slice(900).sort())
 })
 
+test('ten thousand keys expire and stop expiring, each at its time', () => {
+  const keys = makeKeys(10_000)
+  for (const [i, key] of keys.entries()) expiries.set(key, i + 1)
+  assert.equal(
+    [expiries.size, expiries.get(keys[0]!), expiries.get(keys[9_999]!)],
+    [10_000, 1, 10_000],
+  )
+  assert.equal([...expiries.expiredAt(5_000)], keys.slice(0, 5_000))
+  for (let turn = 0; turn < 2; turn++) {
+    for (const key of keys.slice(100)) expiries.set(key, 0)
+    assert.equal([...expiries.expiredAt(1_000_000)], keys.slice(0, 100))
+    assert.equal(round().length, 100)
+    for (const [i, key] of keys.entries()) expiries.set(key, i + 1)
+  }
+  for (const [i, key] of keys.entries()) assert.is(expiries.get(key), i + 1)
+  assert.equal(round().sort(), [...keys].sort())
+})
+
 test('times that are set, changed and removed are those of a Map', () => {
   const used = seed()
   console.log(`SEED=${used}`)
