@@ -2,21 +2,80 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ItemKind, Items } from '../../../ts/redis/items.js'
+import { hashOf, type Visit } from '../../../ts/redis/name-index.js'
 import { NameTable } from '../../../ts/redis/name-table.js'
+import { SegmentedIndex } from '../../../ts/redis/segmented-index.js'
 import { Span } from '../../../ts/resp/span.js'
 import { rounds, seed } from '../../support/budget.js'
 import { Random } from '../../support/random.js'
 
+/** A table, or an index of many small segments, which a table has of large ones. */
+type Table = Pick<NameTable, 'size' | 'find' | 'add' | 'remove' | 'random' | 'visit'> &
+  Iterable<number>
+
+/** Places of a segment. */
+const PLACES = 16
+
+class Segments implements Table {
+  readonly #segments = new SegmentedIndex(new Int32Array(2 * PLACES), 0)
+  size = 0
+
+  find(name: Span): number {
+    return this.#segments.find(items, name)
+  }
+
+  add(item: number, name: Span): void {
+    this.size++
+    this.#segments.add(hashOf(name), item)
+  }
+
+  remove(item: number, name: Span): void {
+    this.size--
+    this.#segments.remove(hashOf(name), item)
+    const isSingle = this.#segments.single !== undefined
+    if (this.size <= PLACES / 4) assert.ok(isSingle, 'empty segments are left')
+    if (this.size >= PLACES) assert.not(isSingle, 'there is but one segment')
+  }
+
+  random(): number {
+    return this.size === 0 ? 0 : this.#segments.random()
+  }
+
+  visit(cursor: number, count: number): Visit {
+    return this.#segments.visit(cursor, count)
+  }
+
+  [Symbol.iterator](): Iterator<number> {
+    return this.#segments[Symbol.iterator]()
+  }
+}
+
 let items: Items
-let table: NameTable
+let table: Table
+let makeTable: () => Table
 /** What the table has to have. */
 let model: Map<string, number>
 
-test.before.each(() => {
+function begin(): void {
   items = new Items()
-  table = new NameTable(items)
+  table = makeTable()
   model = new Map()
+}
+
+test.before.each(() => {
+  makeTable = () => new NameTable(items)
+  begin()
 })
+
+/** A test of a table, and of segments. */
+function testBoth(name: string, body: () => void): void {
+  test(name, body)
+  test(`in segments, ${name}`, () => {
+    makeTable = () => new Segments()
+    begin()
+    body()
+  })
+}
 
 function add(name: string): number {
   const item = items.create(ItemKind.string, Span.of(name), '', 0)
@@ -75,20 +134,23 @@ test('up to eight names keep the order in which they came', () => {
   assert.is(find('none'), 0)
 })
 
-test('a table finds what it has while it grows from nothing, and while it shrinks again', () => {
-  for (let i = 0; i < 3_000; i++) {
-    assert.is(find(`name:${i}`), 0)
-    add(`name:${i}`)
-    if (i < 100 || i % 500 === 0) checkAll()
-  }
-  checkAll()
-  for (let i = 0; i < 3_000; i++) {
-    remove(`name:${i}`)
-    assert.is(find(`name:${i}`), 0)
-    if (i > 2_900 || i % 500 === 0) checkAll()
-  }
-  assert.equal([...table], [])
-})
+testBoth(
+  'a table finds what it has while it grows from nothing, and while it shrinks again',
+  () => {
+    for (let i = 0; i < 3_000; i++) {
+      assert.is(find(`name:${i}`), 0)
+      add(`name:${i}`)
+      if (i < 100 || i % 500 === 0) checkAll()
+    }
+    checkAll()
+    for (let i = 0; i < 3_000; i++) {
+      remove(`name:${i}`)
+      assert.is(find(`name:${i}`), 0)
+      if (i > 2_900 || i % 500 === 0) checkAll()
+    }
+    assert.equal([...table], [])
+  },
+)
 
 test('names of all lengths are told apart, also those that differ in one byte', () => {
   const long = 'x'.repeat(20_000)
@@ -149,7 +211,7 @@ test('a name is found wherever its bytes lie', () => {
   assert.is(table.find(new Span(bytes, 1, 8)), 0)
 })
 
-test('whatever comes and goes, a table has what a Map has', () => {
+testBoth('whatever comes and goes, a table has what a Map has', () => {
   const used = seed()
   console.log(`SEED=${used}`)
   const random = new Random(used)
@@ -167,11 +229,9 @@ test('whatever comes and goes, a table has what a Map has', () => {
   checkAll()
 })
 
-test('a walk over what stands still gives every name once', () => {
+testBoth('a walk over what stands still gives every name once', () => {
   for (const size of [0, 1, 8, 9, 12, 13, 1_000, 5_000]) {
-    items = new Items()
-    table = new NameTable(items)
-    model = new Map()
+    begin()
     fill(size)
     for (const count of [1, 3, 10, 10_000]) {
       const seen = walk(count)
@@ -207,6 +267,30 @@ test('a table with few names in much room ends its pieces all the same', () => {
   }
 })
 
+test('a table of many names has them in segments, and as one index when few are left', () => {
+  const count = 60_000
+  const stays = (i: number) => i % 100 === 0
+  fill(1_000)
+  const staying = new Set([...model.keys()].filter((_, i) => stays(i)))
+  const seen: string[] = []
+  let pieces = 0
+  for (let cursor = 0; cursor !== 0 || pieces === 0; pieces++) {
+    const piece = table.visit(cursor, 20)
+    seen.push(...piece.items.map(nameOf))
+    cursor = piece.cursor
+    if (pieces === 5) for (let i = 1_000; i < count; i++) add(`name:${i}`)
+    if (pieces === 100) checkAll()
+    if (pieces !== 200) continue
+    for (const name of [...model.keys()]) if (!staying.has(name)) remove(name)
+    checkAll()
+  }
+  assert.ok(pieces > 200, 'it grew and shrank during the walk')
+  for (const name of staying) assert.ok(seen.includes(name), `${name} was passed over`)
+  for (const name of staying) remove(name)
+  checkAll()
+  assert.is(table.random(), 0)
+})
+
 /** What happens between two pieces of a walk. */
 class Tide {
   readonly #random: Random
@@ -237,37 +321,36 @@ class Tide {
   }
 }
 
-test('a walk visits every name that stays, however the table grows and shrinks meanwhile', () => {
-  const used = seed()
-  console.log(`SEED=${used}`)
-  const random = new Random(used)
-  let turns = 0
-  for (let round = 0; round < rounds('walks over names'); round++) {
-    items = new Items()
-    table = new NameTable(items)
-    model = new Map()
-    fill(random.between(0, 400))
-    const staying = new Set([...model.keys()].filter(() => random.next() < 0.3))
-    const tide = new Tide(random, random.pick([20, 100, 1_000]))
-    const flows = random.between(0, 60)
-    let flowed = 0
-    const seen = new Set(
-      walk(random.pick([1, 2, 5, 20]), () => {
-        if (flowed++ < flows) tide.flow(name => staying.has(name))
-      }),
-    )
-    for (const name of staying) assert.ok(seen.has(name), `${name} was passed over`)
-    checkAll()
-    turns += tide.turns
-  }
-  assert.ok(turns > rounds('walks over names'), 'tables grew and shrank')
-})
+testBoth(
+  'a walk visits every name that stays, however the table grows and shrinks meanwhile',
+  () => {
+    const used = seed()
+    console.log(`SEED=${used}`)
+    const random = new Random(used)
+    let turns = 0
+    for (let round = 0; round < rounds('walks over names'); round++) {
+      begin()
+      fill(random.between(0, 400))
+      const staying = new Set([...model.keys()].filter(() => random.next() < 0.3))
+      const tide = new Tide(random, random.pick([20, 100, 1_000]))
+      const flows = random.between(0, 60)
+      let flowed = 0
+      const seen = new Set(
+        walk(random.pick([1, 2, 5, 20]), () => {
+          if (flowed++ < flows) tide.flow(name => staying.has(name))
+        }),
+      )
+      for (const name of staying) assert.ok(seen.has(name), `${name} was passed over`)
+      checkAll()
+      turns += tide.turns
+    }
+    assert.ok(turns > rounds('walks over names'), 'tables grew and shrank')
+  },
+)
 
-test('every name is drawn, each as often as the others', () => {
+testBoth('every name is drawn, each as often as the others', () => {
   for (const size of [1, 5, 8, 9, 1_000]) {
-    items = new Items()
-    table = new NameTable(items)
-    model = new Map()
+    begin()
     assert.is(table.random(), 0)
     fill(size)
     const counts = new Map<number, number>()
@@ -284,7 +367,7 @@ test('every name is drawn, each as often as the others', () => {
   }
 })
 
-test('what is gone is not drawn, also where much was', () => {
+testBoth('what is gone is not drawn, also where much was', () => {
   fill(2_000)
   for (const name of [...model.keys()].slice(20)) remove(name)
   const left = new Set(model.values())

@@ -2,7 +2,8 @@
 
 import { err } from '../../error.js'
 import { glob } from '../../redis/glob.js'
-import type { NameTable, Visit } from '../../redis/name-table.js'
+import type { Visit } from '../../redis/name-index.js'
+import type { NameTable } from '../../redis/name-table.js'
 import { parseCanonicalInt64 } from '../../resp/numbers.js'
 import { array, binary as binaryReply, tuple } from '../../resp/reply.js'
 import type { Span } from '../../resp/span.js'
