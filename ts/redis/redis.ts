@@ -73,8 +73,8 @@ export class Redis {
   #admittedSlot = -1
   #admittedData: ShardData | undefined
   #sweeper: NodeJS.Timeout | undefined
-  /** Shards whose sweep is yet to come, or goes on. */
-  #unswept: ShardData[] = []
+  /** The shard that is swept next, by its place in `#data`. */
+  #sweepTurn = 0
   #following: Promise<void> = Promise.resolve()
   /** Changes of routes that are not followed yet, and since when there have been some. */
   #pending = 0
@@ -336,20 +336,20 @@ export class Redis {
   #sweepAfter(pauseMs: number): void {
     if (this.#stopped) return
     this.#sweeper = setTimeout(() => {
-      if (this.#unswept.length === 0) this.#unswept = [...this.#data]
       this.#sweepAfter(this.#sweep() ? SWEEP_INTERVAL_MS : SWEEP_PAUSE_MS)
     }, pauseMs).unref()
   }
 
-  /** Sweeps the shards, again those where many keys had expired. @returns false when time is up */
+  /** Sweeps the shards in turn, until few keys of each had expired. @returns false when time is
+   *  up before that */
   #sweep(): boolean {
     const untilMs = performance.now() + SWEEP_LIMIT_MS
-    for (let data = this.#unswept.shift(); data !== undefined; data = this.#unswept.shift()) {
-      const expired = data.sweep(SWEEP_KEYS, untilMs)
-      const isUp = performance.now() >= untilMs
-      // Behind the others: each has its turn.
-      if (isUp || expired >= SWEEP_AGAIN) this.#unswept.push(data)
-      if (isUp) return false
+    const shards = this.#data
+    for (let done = 0; done < shards.length; done++) {
+      this.#sweepTurn = (this.#sweepTurn + 1) % shards.length
+      const expired = shards[this.#sweepTurn]!.sweep(SWEEP_KEYS, untilMs)
+      if (performance.now() >= untilMs) return false
+      if (expired >= SWEEP_AGAIN) done = -1
     }
     return true
   }
