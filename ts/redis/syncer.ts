@@ -2,9 +2,9 @@
  * Writes what is dirty in a REDIS shard to the shard's volume, in the background: batch after batch
  * until nothing is dirty, then it sleeps for a period.
  *
- * ORDER of a batch: bodies appended -> one metadata transaction (flush first, see volume) that
- * switches the records of the batch and clears those of items that are gone. A batch that fails is
- * put back as a whole and tried again after a period.
+ * ORDER of a batch: bodies appended -> in synchronous mode, stored by the standbys -> one metadata
+ * transaction (flush first, see volume) that switches the records of the batch and clears those of
+ * items that are gone. A batch that fails is put back as a whole and tried again after a period.
  *
  * A shard that is emptied at once has its volume wiped in one transaction. INVARIANT: nothing that
  * it held before is written after that, and nothing that it got since is written before.
@@ -27,11 +27,13 @@ import {
   positionAt,
   segmentAt,
 } from '../volume/locations.js'
+import type { StandbyGroup, SynchronousStandbys } from '../volume/standbys.js'
 import type { Volume } from '../volume/volume.js'
 import type { VolumeWrites } from '../volume/volume-writes.js'
 import { Batch } from './moves.js'
 import { CHUNKED_HEAD_BYTES, encodeChunkedHead } from './record.js'
 import type { ShardData } from './shard.js'
+import { StandbyWait } from './standby-wait.js'
 
 /** Items of one batch, and those that belong to them, up to the maximum. */
 const BATCH_ITEMS = 1_000
@@ -56,7 +58,14 @@ export interface SyncerParts {
   /** Marks the shard's records in the volume; 8 bytes. */
   readonly prefix: Buffer
   readonly periodMs: number
+  /** Synchronous mode: the standbys that batches wait for, each for so long at most. */
+  readonly synchronous?: SynchronousMode | undefined
   readonly log: Logger
+}
+
+export interface SynchronousMode {
+  readonly standbys: SynchronousStandbys
+  readonly timeoutMs: number
 }
 
 /** One record on its way: itself or its head, and the chunks that belong to it. */
@@ -101,6 +110,7 @@ interface Switching {
 
 export class Syncer {
   readonly #parts: SyncerParts
+  readonly #wait: StandbyWait
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> = Promise.resolve()
   #stopped = false
@@ -112,6 +122,7 @@ export class Syncer {
 
   constructor(parts: SyncerParts) {
     this.#parts = parts
+    this.#wait = new StandbyWait(parts.shard.id, parts.synchronous?.timeoutMs ?? 0)
   }
 
   start(): void {
@@ -124,13 +135,27 @@ export class Syncer {
     }, this.#parts.periodMs)
   }
 
-  /** Writes everything that is dirty, then ends. @throws what the last batch failed with */
+  /** Writes everything that is dirty, then ends. It does not outwait standbys that are away.
+   *  @throws what the last batch failed with */
   async stop(): Promise<void> {
+    const { shard, log } = this.#parts
     this.#stopped = true
     clearTimeout(this.#timer)
     this.#endPause?.()
+    this.#wait.hurry()
     await this.#running
-    while (this.#isBehind) await this.#catchUp()
+    try {
+      while (this.#isBehind) await this.#catchUp()
+    } catch (cause) {
+      const items = shard.dirty.size
+      log.error({ shard: shard.id, items }, 'stopping: the last changes of Redis data are lost')
+      throw cause
+    }
+  }
+
+  /** Gives up a wait for standbys whose bytes count no more: the volume was opened again. */
+  followRoutes(): void {
+    if (this.#wait.epoch !== this.#parts.volume.epoch) this.#wait.cancel()
   }
 
   /** Clears all records of the shard, which was emptied in this turn of the event loop. A wipe that
@@ -139,6 +164,7 @@ export class Syncer {
   wipe(): Promise<void> {
     this.#wipesAsked++
     this.#endPause?.()
+    this.#wait.cancel()
     const wiped = this.#running.then(() => (this.#mustWipe ? this.#wipeVolume() : undefined))
     // The caller hears of a failure; batches only wait for the end.
     this.#running = wiped.catch(() => undefined)
@@ -150,6 +176,7 @@ export class Syncer {
     this.#stopped = true
     this.#abandoned = true
     clearTimeout(this.#timer)
+    this.#wait.cancel()
   }
 
   async #drain(): Promise<void> {
@@ -189,8 +216,11 @@ export class Syncer {
     return this.#wipesDone < this.#wipesAsked
   }
 
-  #catchUp(): Promise<void> {
-    return this.#mustWipe ? this.#wipeVolume() : this.#writeBatch(this.#takeBatch())
+  async #catchUp(): Promise<void> {
+    if (this.#mustWipe) return this.#wipeVolume()
+    const { shard, synchronous } = this.#parts
+    const standbys = synchronous?.standbys.choose('REDIS', shard.id)
+    await this.#writeBatch(this.#takeBatch(), standbys)
   }
 
   async #wipeVolume(): Promise<void> {
@@ -223,13 +253,18 @@ export class Syncer {
     return { items: [...items], firstNewId: shard.take(items), clears: shard.clears }
   }
 
-  async #writeBatch({ items, firstNewId, clears }: Taken): Promise<void> {
+  async #writeBatch(taken: Taken, standbys: StandbyGroup | undefined): Promise<void> {
     const { shard, volume, store } = this.#parts
+    const { items, firstNewId, clears } = taken
     try {
       const { epoch } = volume
       const gone = items.filter(item => !shard.isLive(item)).map(item => shard.recordIdOf(item))
       const { prepared, pieces } = this.#prepare(items.filter(item => shard.isLive(item)))
       const locations = await this.#append(pieces)
+      if (standbys !== undefined && locations.length > 0) {
+        const isStored = await this.#wait.stored(standbys, { volume, locations, epoch })
+        if (!isStored) return this.#putBack(taken)
+      }
       let records: Records = { gone, prepared, epoch, locations, firstNewId }
       const switchRecords = (tx: Tx) => {
         const attempt = records
@@ -242,9 +277,15 @@ export class Syncer {
       // ORDER: the items of a shard that was emptied meanwhile are others now.
       if (shard.clears === clears) shard.written(items)
     } catch (cause) {
-      if (shard.clears === clears) shard.putBack(items)
+      this.#putBack(taken)
       throw cause
     }
+  }
+
+  /** ORDER: what a shard that was emptied meanwhile had before is not its any more. */
+  #putBack({ items, clears }: Taken): void {
+    const { shard } = this.#parts
+    if (shard.clears === clears) shard.putBack(items)
   }
 
   /** Copies the records out of the shard, so that it may change while they are written. */
