@@ -1,6 +1,6 @@
 /**
- * The wait of a syncer for the standbys that store the bytes of its batch. It ends by itself in any
- * case, whatever the standbys do: after the timeout, and early when the batch is of no use any more.
+ * The wait of a syncer for the standbys that store the bytes of its batch. It ends by itself,
+ * whatever the standbys do: after the timeout, and early when the batch is of no use any more.
  */
 
 import { err } from '../error.js'

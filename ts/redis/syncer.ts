@@ -27,7 +27,7 @@ import {
   positionAt,
   segmentAt,
 } from '../volume/locations.js'
-import type { StandbyGroup, SynchronousStandbys } from '../volume/standbys.js'
+import type { AppendedBytes, StandbyGroup, SynchronousStandbys } from '../volume/standbys.js'
 import type { Volume } from '../volume/volume.js'
 import type { VolumeWrites } from '../volume/volume-writes.js'
 import { Batch } from './moves.js'
@@ -151,7 +151,7 @@ export class Syncer {
     this.#wait.hurry()
     await this.#running
     try {
-      while (this.#isBehind) await this.#catchUp()
+      while (this.#isBehind && !this.#abandoned) await this.#catchUp()
     } catch (cause) {
       const items = shard.dirty.size
       log.error({ shard: shard.id, items }, 'stopping: the last changes of Redis data are lost')
@@ -281,8 +281,8 @@ export class Syncer {
       const { prepared, pieces } = this.#prepare(items.filter(item => shard.isLive(item)))
       const locations = await this.#append(pieces)
       if (standbys !== undefined && locations.length > 0) {
-        const isStored = await this.#wait.stored(standbys, { volume, locations, epoch })
-        if (!isStored) return this.#putBack(taken)
+        const bytes = { volume, locations, epoch }
+        if (!(await this.#areStored(standbys, bytes))) return this.#putBack(taken)
       }
       let records: Records = { gone, prepared, epoch, locations, firstNewId }
       const switchRecords = (tx: Tx) => {
@@ -299,6 +299,13 @@ export class Syncer {
       this.#putBack(taken)
       throw cause
     }
+  }
+
+  /** Waits for the standbys. @returns false when nobody wants the batch any more */
+  async #areStored(standbys: StandbyGroup, bytes: AppendedBytes): Promise<boolean> {
+    // What ends a wait may have come before it, while the bytes were appended.
+    const isInVain = this.#mustWipe || this.#abandoned || bytes.volume.epoch !== bytes.epoch
+    return !isInVain && (await this.#wait.stored(standbys, bytes))
   }
 
   /** ORDER: what a shard that was emptied meanwhile had before is not its any more. */

@@ -221,6 +221,58 @@ test('a wipe does not wait for standbys, and drops the batch that did', async ()
   assert.equal(logged, [])
 })
 
+test('what comes while bytes are appended ends the wait before it begins', async () => {
+  const { redisVolume: volume } = member
+  const append = volume.append.bind(volume)
+  const meanwhile: (() => unknown)[] = [
+    openAgain,
+    () => {
+      shard.clear()
+      const wiped = syncer.wipe()
+      set('after', '1')
+      // It comes behind the batch.
+      wiped.catch(() => undefined)
+    },
+  ]
+  volume.append = async (bodies, lengths) => {
+    const locations = await append(bodies, lengths)
+    await meanwhile.shift()?.()
+    return locations
+  }
+  set('k', '1')
+  syncer.start()
+  const first = await standbys.question(1)
+  assert.is(first.epoch, volume.epoch)
+  assert.ok(first.bytes.includes('after'))
+  first.answer()
+  await syncer.stop()
+  assert.is((await loaded()).get('after'), '1')
+  assert.is(await records(), 1)
+  assert.equal(logged, [])
+})
+
+test('a syncer that is abandoned while it appends asks nobody', async () => {
+  const { redisVolume: volume } = member
+  const append = volume.append.bind(volume)
+  const appended = new Promise<void>(resolve => {
+    volume.append = async (bodies, lengths) => {
+      const locations = await append(bodies, lengths)
+      syncer.abandon()
+      resolve()
+      return locations
+    }
+  })
+  set('k', '1')
+  syncer.start()
+  await appended
+  // It comes behind the batch.
+  const wiped = syncer.wipe()
+  assert.is(await errorOf(() => wiped), 'ERR shard id: 0 belongs to another member now')
+  assert.equal(standbys.asked, [])
+  assert.is(await records(), 0)
+  assert.equal(logged, [])
+})
+
 test('a syncer that is abandoned during a wait writes nothing more', async () => {
   set('k', '1')
   syncer.start()
