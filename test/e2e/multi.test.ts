@@ -96,6 +96,36 @@ test('refuses a whole queue for one request', async () => {
   await says(client, 'GET m:no', '$-1')
 })
 
+test('drops the queue and the watched keys at EXEC with surplus words', async () => {
+  const client = await server.connect()
+  const wrong = (name: string) => `wrong number of arguments for '${name}' command`
+  const dropped = `-EXECABORT Transaction discarded because of: ${wrong('exec')}`
+  for (const begin of [['MULTI', 'SET m:x 1'], []]) {
+    await client.exchange(['SET', 'm:watched', '1'], '+OK\r\n')
+    await says(client, 'WATCH m:watched', '+OK')
+    for (const request of begin) await client.call(...request.split(' '))
+    await says(client, 'EXEC surplus', dropped)
+    await says(client, 'EXEC', '-ERR EXEC without MULTI')
+    await says(client, 'SET m:watched 2', '+OK')
+    await queue(client, 'GET m:x')
+    await says(client, 'EXEC', '*1\r\n$-1')
+  }
+  for (const name of ['MULTI', 'DISCARD', 'UNWATCH']) {
+    await queue(client, 'SET m:x 1')
+    await says(client, `${name} surplus`, `-ERR ${wrong(name.toLowerCase())}`)
+    await says(client, 'SET m:x 2', '+QUEUED')
+    await client.exchange(['EXEC'], ABORTED)
+    await says(client, `${name} surplus`, `-ERR ${wrong(name.toLowerCase())}`)
+  }
+  // Behind writes that wait for a common commit.
+  for (const request of ['ZSET m:x 1', 'ZSET m:x 2', 'EXEC surplus', 'GET m:x']) {
+    client.send(...request.split(' '))
+  }
+  for (const reply of ['+OK\r\n', '+OK\r\n', `${dropped}\r\n`, '$-1\r\n']) {
+    assert.is(await client.readText(), reply)
+  }
+})
+
 test('refuses commands of Kronotop', async () => {
   const client = await server.connect()
   const requests = [

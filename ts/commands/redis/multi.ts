@@ -74,9 +74,16 @@ export const exec = command({
     'No other command of this member runs in between. A command that fails changes nothing about ' +
       'the others: its error stands in the array.',
     'Nothing is run, and the reply is null, when a key of WATCH was written, or has expired.',
+    'With surplus words it drops the queue and all watched keys, and answers EXECABORT.',
     'Commands of one queue may have keys in different slots. Nothing is run when one of the ' +
       'slots is not served here any more: the reply is that error, such as MOVED.',
   ],
+  misused: (ctx, { message }) => {
+    ctx.session.multi?.drop()
+    ctx.session.multi = undefined
+    takeWatch(ctx)?.drop()
+    return new RespError('EXECABORT', `Transaction discarded because of: ${message}`)
+  },
   run: ctx => {
     const queue = takeQueue(ctx, 'EXEC')
     const watch = takeWatch(ctx)
