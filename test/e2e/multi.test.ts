@@ -46,6 +46,24 @@ test('answers the replies of the queue, in either protocol', async () => {
   await client.exchange(['EXEC'], '*3\r\n%1\r\n$1\r\nf\r\n$1\r\n1\r\n_\r\n:12182\r\n')
 })
 
+test('lets no key expire while the queue runs', async () => {
+  const client = await server.connect()
+  const keys = Array.from({ length: 1_000 }, (_, i) => `m:time${i}`)
+  await client.call('MSET', ...keys.flatMap(key => [`{m}${key}`, 'v']))
+  const toMicros = ([s, micros]: string[]) => Number(s) * 1_000_000 + Number(micros)
+  let elapsedMicros = 0
+  for (let walks = 10; elapsedMicros < 3_000; walks *= 2) {
+    await queue(client, 'TIME', 'SET m:brief v PX 1', ...Array(walks).fill('KEYS *9*8*7'))
+    for (const request of ['TIME', 'GET m:brief', 'PTTL m:brief', 'EXISTS m:brief']) {
+      await says(client, request, '+QUEUED')
+    }
+    const replies = (await client.call('EXEC')) as Data[]
+    assert.equal(replies.slice(-3), ['v', 1, 1])
+    elapsedMicros = toMicros(replies.at(-4) as string[]) - toMicros(replies[0] as string[])
+  }
+  await until('it expires', async () => (await client.call('EXISTS', 'm:brief')) === 0)
+})
+
 test('changes the protocol where HELLO stands in the queue', async () => {
   const client = await server.connect()
   await queue(client, 'GET m:none', 'HELLO 3', 'GET m:none')

@@ -12,6 +12,7 @@
 
 import { RespError } from '../error.js'
 import { Span } from '../resp/span.js'
+import { nowMs } from './clock.js'
 import { DirtyItems } from './dirty-items.js'
 import { Expiries } from './expiries.js'
 import { ItemKind, Items, type NewValue } from './items.js'
@@ -136,7 +137,7 @@ export class ShardData {
   /** Has the time not come yet at which a key expires? */
   isUnexpired(key: number): boolean {
     const expiresAtMs = this.#expiries.get(key)
-    return expiresAtMs === 0 || expiresAtMs > Date.now()
+    return expiresAtMs === 0 || expiresAtMs > nowMs()
   }
 
   /** What a key holds. */

@@ -1,6 +1,7 @@
 /** Reading strings, and replacing them. */
 
 import { err } from '../../error.js'
+import { nowMs } from '../../redis/clock.js'
 import type { Value } from '../../redis/record.js'
 import type { ShardData } from '../../redis/shard.js'
 import { array, binary as binaryReply, integer, nullable, ok } from '../../resp/reply.js'
@@ -84,7 +85,8 @@ function parseGetexOptions(words: readonly Buffer[]): TypedExpiry | 'PERSIST' | 
   const [first, second] = words
   if (first === undefined) return undefined
   const word = first.toString('latin1').toUpperCase()
-  if (word === 'PERSIST' && words.length === 1) return word
+  const isSame = (one: Buffer) => one.toString('latin1').toUpperCase() === word
+  if (word === 'PERSIST' && words.every(isSame)) return word
   const expiry = typedExpiry(word, second)
   if (expiry === undefined || words.length > 2) throw err('syntax error')
   return expiry
@@ -113,7 +115,7 @@ const getex = command({
     // ORDER: the time is looked at only when there is a string, as in Redis.
     if (value === undefined || change === undefined) return value
     const expiresAtMs = change === 'PERSIST' ? 0 : positiveTime(change, 'getex')
-    if (expiresAtMs !== 0 && expiresAtMs <= Date.now()) shard.delete(ctx.slot, name)
+    if (expiresAtMs !== 0 && expiresAtMs <= nowMs()) shard.delete(ctx.slot, name)
     else shard.expire(ctx.slot, name, expiresAtMs)
     return value
   },
