@@ -134,10 +134,11 @@ export class ShardData {
     return this.#hashes[this.#items.hashOf(item)]
   }
 
-  /** Has the time not come yet at which a key expires? */
+  /** Is the time not over yet at which a key expires? It lasts to the end of that millisecond, so
+   *  none is shorter than was asked for. */
   isUnexpired(key: number): boolean {
     const expiresAtMs = this.#expiries.get(key)
-    return expiresAtMs === 0 || expiresAtMs > nowMs()
+    return expiresAtMs === 0 || expiresAtMs >= nowMs()
   }
 
   /** What a key holds. */

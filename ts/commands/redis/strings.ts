@@ -82,13 +82,17 @@ const getdel = command({
 /** What GETEX is to do: nothing, end the expiry, or set it to a time that is yet to be read.
  *  @throws RespError ERR syntax error */
 function parseGetexOptions(words: readonly Buffer[]): TypedExpiry | 'PERSIST' | undefined {
-  const [first, second] = words
-  if (first === undefined) return undefined
-  const word = first.toString('latin1').toUpperCase()
-  const isSame = (one: Buffer) => one.toString('latin1').toUpperCase() === word
-  if (word === 'PERSIST' && words.every(isSame)) return word
-  const expiry = typedExpiry(word, second)
-  if (expiry === undefined || words.length > 2) throw err('syntax error')
+  if (words.length === 0) return undefined
+  const upper = (at: number) => words[at]!.toString('latin1').toUpperCase()
+  const word = upper(0)
+  const width = word === 'PERSIST' ? 1 : 2
+  // As in Redis, the option may come again: the last one counts.
+  for (let at = width; at < words.length; at += width) {
+    if (upper(at) !== word) throw err('syntax error')
+  }
+  if (word === 'PERSIST') return word
+  const expiry = typedExpiry(word, words.length % width === 0 ? words.at(-1) : undefined)
+  if (expiry === undefined) throw err('syntax error')
   return expiry
 }
 
