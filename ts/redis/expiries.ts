@@ -56,10 +56,10 @@ export class Expiries {
     return this.#keyOf(this.#turn++)
   }
 
-  /** Keys that have expired by a time, in no order. Nothing may change meanwhile. */
+  /** Keys whose time is over at a time, in no order. Nothing may change meanwhile. */
   *expiredAt(timeMs: number): IterableIterator<number> {
     for (let number = 1; number < this.#end; number++) {
-      if (this.#timeOf(number) <= timeMs) yield this.#keyOf(number)
+      if (this.#timeOf(number) < timeMs) yield this.#keyOf(number)
     }
   }
 

@@ -10,6 +10,8 @@ import type { Config } from '../config/config.js'
 import { err, RespError } from '../error.js'
 import type { Store } from '../store/store.js'
 import type { ShardRoute, ShardRoutes } from '../volume/shard-routes.js'
+import type { SynchronousStandbys } from '../volume/standbys.js'
+import type { Volume } from '../volume/volume.js'
 import type { Volumes } from '../volume/volumes.js'
 import { HeldBytes } from './held-bytes.js'
 import { loadShard } from './loader.js'
@@ -38,6 +40,8 @@ export interface RedisParts {
   readonly store: Store
   readonly routes: ShardRoutes
   readonly volumes: Volumes
+  /** Asked in synchronous mode only. */
+  readonly standbys: SynchronousStandbys
   readonly config: Config
   readonly log: Logger
 }
@@ -289,13 +293,14 @@ export class Redis {
       const open = this.#shards.get(route.id)
       if (route.local && open === undefined) await this.#openShard(route)
       else if (!route.local && open !== undefined) this.#dropShard(route.id, open)
+      else open?.syncer?.followRoutes()
     }
   }
 
   /** A shard that cannot be loaded is unusable, loudly, until the routes change again; the others
    *  serve. */
   async #openShard(route: ShardRoute): Promise<void> {
-    const { store, volumes, config, log } = this.#parts
+    const { store, volumes, log } = this.#parts
     const volume = volumes.find('REDIS', route.id)
     if (volume === undefined) return
     const data = new ShardData(route.id)
@@ -308,15 +313,23 @@ export class Redis {
       log.error({ err: cause, shard: route.id }, 'loading Redis data failed')
       return
     }
-    open.syncer = new Syncer({
-      shard: data,
+    open.syncer = this.#makeSyncer(data, volume)
+    open.syncer.start()
+  }
+
+  #makeSyncer(shard: ShardData, volume: Volume): Syncer {
+    const { store, standbys, config, log } = this.#parts
+    const { period, synchronous_replication: isSynchronous } = config.redis.volume_syncer
+    const timeoutMs = config.replication.synchronous_timeout
+    return new Syncer({
+      shard,
       volume,
       store,
       prefix: this.#prefix,
-      periodMs: config.redis.volume_syncer.period,
+      periodMs: period,
+      synchronous: isSynchronous ? { standbys, timeoutMs } : undefined,
       log,
     })
-    open.syncer.start()
   }
 
   #keepShard(id: number, open: OpenShard | undefined): void {

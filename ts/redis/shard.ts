@@ -12,6 +12,7 @@
 
 import { RespError } from '../error.js'
 import { Span } from '../resp/span.js'
+import { nowMs } from './clock.js'
 import { DirtyItems } from './dirty-items.js'
 import { Expiries } from './expiries.js'
 import { ItemKind, Items, type NewValue } from './items.js'
@@ -129,10 +130,11 @@ export class ShardData {
     return this.#hashes[this.#items.hashOf(item)]
   }
 
-  /** Has the time not come yet at which a key expires? */
+  /** Is the time not over yet at which a key expires? It lasts to the end of that millisecond, so
+   *  none is shorter than was asked for. */
   isUnexpired(key: number): boolean {
     const expiresAtMs = this.#expiries.get(key)
-    return expiresAtMs === 0 || expiresAtMs > Date.now()
+    return expiresAtMs === 0 || expiresAtMs >= nowMs()
   }
 
   /** What a key holds. */
@@ -448,16 +450,14 @@ export class ShardData {
   /** Keys, without those that have expired unless more than `most` keys expire at all. */
   countKeys(most: number): number {
     if (this.#expiries.size > most) return this.size
-    let count = this.size
-    for (const _key of this.#expiries.expiredAt(Date.now())) count--
-    return count
+    return this.size - [...this.#expiries.expiredAt(nowMs())].length
   }
 
   /** As `countKeys`, of one slot. */
   countInSlot(slot: number, most: number): number {
     let count = this.#keys.countInSlot(slot)
     if (this.#expiries.size > most) return count
-    for (const key of this.#expiries.expiredAt(Date.now())) {
+    for (const key of this.#expiries.expiredAt(nowMs())) {
       if (this.#items.slotOf(key) === slot) count--
     }
     return count

@@ -2,9 +2,10 @@
  * Writes what is dirty in a REDIS shard to the shard's volume, in the background: batch after batch
  * until nothing is dirty, then it sleeps for a period.
  *
- * ORDER of a batch: bodies appended -> one metadata transaction (flush first, see volume) that
- * switches the records of the batch and clears those of items that are gone. A batch that fails is
- * put back as a whole and tried again after a period, or later, see `SyncerTrouble`.
+ * ORDER of a batch: bodies appended -> in synchronous mode, stored by the standbys -> one metadata
+ * transaction (flush first, see volume) that switches the records of the batch and clears those of
+ * items that are gone. A batch that fails is put back as a whole and tried again after a period,
+ * or later, see `SyncerTrouble`.
  *
  * A shard that is emptied at once has its volume wiped in one transaction. INVARIANT: nothing that
  * it held before is written after that, and nothing that it got since is written before.
@@ -27,11 +28,13 @@ import {
   positionAt,
   segmentAt,
 } from '../volume/locations.js'
+import type { AppendedBytes, StandbyGroup, SynchronousStandbys } from '../volume/standbys.js'
 import type { Volume } from '../volume/volume.js'
 import type { VolumeWrites } from '../volume/volume-writes.js'
 import { Batch } from './moves.js'
 import { CHUNKED_HEAD_BYTES, encodeChunkedHead } from './record.js'
 import type { ShardData } from './shard.js'
+import { StandbyWait } from './standby-wait.js'
 import { SyncerTrouble } from './syncer-trouble.js'
 
 /** Items of one batch, and how many times as many with those that belong to them. */
@@ -61,9 +64,16 @@ export interface SyncerParts {
   /** Marks the shard's records in the volume; 8 bytes. */
   readonly prefix: Buffer
   readonly periodMs: number
+  /** Synchronous mode: the standbys that batches wait for, each for so long at most. */
+  readonly synchronous?: SynchronousMode | undefined
   /** Items of one batch, unless they are 1,000. */
   readonly batchItems?: number
   readonly log: Logger
+}
+
+export interface SynchronousMode {
+  readonly standbys: SynchronousStandbys
+  readonly timeoutMs: number
 }
 
 /** One record on its way: itself or its head, and the chunks that belong to it. */
@@ -109,6 +119,7 @@ interface Switching {
 export class Syncer {
   readonly #parts: SyncerParts
   readonly #trouble: SyncerTrouble
+  readonly #wait: StandbyWait
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> = Promise.resolve()
   #stopped = false
@@ -122,6 +133,7 @@ export class Syncer {
     this.#parts = parts
     const { log, periodMs, shard } = parts
     this.#trouble = new SyncerTrouble({ log, periodMs, shardId: shard.id })
+    this.#wait = new StandbyWait(shard.id, parts.synchronous?.timeoutMs ?? 0)
   }
 
   start(): void {
@@ -134,13 +146,27 @@ export class Syncer {
     }, this.#trouble.pauseMs)
   }
 
-  /** Writes everything that is dirty, then ends. @throws what the last batch failed with */
+  /** Writes everything that is dirty, then ends. It does not outwait standbys that are away.
+   *  @throws what the last batch failed with */
   async stop(): Promise<void> {
+    const { shard, log } = this.#parts
     this.#stopped = true
     clearTimeout(this.#timer)
     this.#endPause?.()
+    this.#wait.hurry()
     await this.#running
-    while (this.#isBehind) await this.#catchUp()
+    try {
+      while (this.#isBehind && !this.#abandoned) await this.#catchUp()
+    } catch (cause) {
+      const items = shard.dirty.size
+      log.error({ shard: shard.id, items }, 'stopping: the last changes of Redis data are lost')
+      throw cause
+    }
+  }
+
+  /** Gives up a wait for standbys whose bytes count no more: the volume was opened again. */
+  followRoutes(): void {
+    if (this.#wait.epoch !== this.#parts.volume.epoch) this.#wait.cancel()
   }
 
   /** Clears all records of the shard, which was emptied in this turn of the event loop. A wipe that
@@ -149,7 +175,8 @@ export class Syncer {
   wipe(): Promise<void> {
     this.#wipesAsked++
     this.#endPause?.()
-    const wiped = this.#running.then(() => (this.#mustWipe ? this.#catchUp() : undefined))
+    this.#wait.cancel()
+    const wiped = this.#running.then(() => (this.#mustWipe ? this.#wipeVolume() : undefined))
     // The caller hears of a failure; batches only wait for the end.
     this.#running = wiped.catch(() => undefined)
     return wiped
@@ -160,6 +187,7 @@ export class Syncer {
     this.#stopped = true
     this.#abandoned = true
     clearTimeout(this.#timer)
+    this.#wait.cancel()
   }
 
   async #drain(): Promise<void> {
@@ -204,9 +232,13 @@ export class Syncer {
   async #catchUp(): Promise<void> {
     if (!this.#mustWipe) await this.#dropFields()
     if (this.#mustWipe) await this.#wipeVolume()
-    else if (this.#parts.shard.isDirty) await this.#writeBatch(this.#takeBatch())
-    else return
-    this.#trouble.ended()
+    else if (this.#parts.shard.isDirty) await this.#writeNext()
+  }
+
+  async #writeNext(): Promise<void> {
+    const { shard, synchronous } = this.#parts
+    const standbys = synchronous?.standbys.choose('REDIS', shard.id)
+    await this.#writeBatch(this.#takeBatch(), standbys)
   }
 
   /** Frees what large hashes had that are gone. */
@@ -227,6 +259,7 @@ export class Syncer {
       { idempotent: true },
     )
     this.#wipesDone = asked
+    this.#trouble.ended()
   }
 
   #takeBatch(): Taken {
@@ -244,14 +277,19 @@ export class Syncer {
     return { batch, firstNewId: shard.take(batch), clears: shard.clears }
   }
 
-  async #writeBatch({ batch, firstNewId, clears }: Taken): Promise<void> {
+  async #writeBatch(taken: Taken, standbys: StandbyGroup | undefined): Promise<void> {
     const { shard, volume, store } = this.#parts
+    const { batch, firstNewId, clears } = taken
     const items = [...batch.items]
     try {
       const { epoch } = volume
       const gone = items.filter(item => !shard.isLive(item)).map(item => shard.recordIdOf(item))
       const { prepared, pieces } = this.#prepare(items.filter(item => shard.isLive(item)))
       const locations = await this.#append(pieces)
+      if (standbys !== undefined && locations.length > 0) {
+        const bytes = { volume, locations, epoch }
+        if (!(await this.#areStored(standbys, bytes))) return this.#putBack(taken)
+      }
       let records: Records = { gone, prepared, epoch, locations, firstNewId }
       const switchRecords = (tx: Tx) => {
         const attempt = records
@@ -263,10 +301,24 @@ export class Syncer {
       await store.transact(switchRecords, { idempotent: true })
       // ORDER: the items of a shard that was emptied meanwhile are others now.
       if (shard.clears === clears) shard.written(batch)
+      this.#trouble.ended()
     } catch (cause) {
-      if (shard.clears === clears) shard.putBack(batch)
+      this.#putBack(taken)
       throw cause
     }
+  }
+
+  /** Waits for the standbys. @returns false when nobody wants the batch any more */
+  async #areStored(standbys: StandbyGroup, bytes: AppendedBytes): Promise<boolean> {
+    // What ends a wait may have come before it, while the bytes were appended.
+    const isInVain = this.#mustWipe || this.#abandoned || bytes.volume.epoch !== bytes.epoch
+    return !isInVain && (await this.#wait.stored(standbys, bytes))
+  }
+
+  /** ORDER: what a shard that was emptied meanwhile had before is not its any more. */
+  #putBack({ batch, clears }: Taken): void {
+    const { shard } = this.#parts
+    if (shard.clears === clears) shard.putBack(batch)
   }
 
   /** Copies the records out of the shard, so that it may change while they are written. */

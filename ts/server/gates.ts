@@ -140,7 +140,7 @@ export class Gates {
     if (found === undefined) throw unknownCommand(frame)
     const command = found.resolve(frame)
     const words = frame.count - command.depth
-    if (!command.accepts(words)) throw command.arityError(words)
+    if (!command.accepts(words)) throw command.misuse(ctx, words)
     if (!session.authenticated && !command.beforeLogin) {
       throw new RespError('NOAUTH', 'Authentication required.')
     }

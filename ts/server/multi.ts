@@ -34,9 +34,12 @@ export class MultiQueue {
   #requests: QueuedRequest[] = []
   #heldBytes = 0
   #isAborted = false
+  readonly #onDrop: () => void
 
-  constructor(held: HeldBytes) {
+  /** @param onDrop  runs when the requests are dropped: they were run, or will not be */
+  constructor(held: HeldBytes, onDrop: () => void) {
     this.#held = held
+    this.#onDrop = onDrop
   }
 
   get requests(): readonly QueuedRequest[] {
@@ -82,5 +85,6 @@ export class MultiQueue {
     this.#requests = []
     this.#held.give(this.#heldBytes)
     this.#heldBytes = 0
+    this.#onDrop()
   }
 }

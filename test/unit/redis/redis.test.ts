@@ -7,6 +7,7 @@ import { shardOfSlot, slotOf } from '../../../ts/redis/slots.js'
 import { Watch } from '../../../ts/redis/watched-keys.js'
 import { prefixRange, redisRecordsPrefix } from '../../../ts/store/keyspace.js'
 import type { ShardKind } from '../../../ts/volume/shard-routes.js'
+import { RoutedStandbys } from '../../../ts/volume/standbys.js'
 import type { Volume } from '../../../ts/volume/volume.js'
 import type { Volumes } from '../../../ts/volume/volumes.js'
 import { type DataMember, errorOf, openDataMember } from '../../support/data-member.js'
@@ -301,7 +302,9 @@ test('a load that takes long does not hold the start up', async () => {
   }
   const { routes } = cluster
   const slow = { find } as unknown as Volumes
-  const redis = new Redis({ store, routes, config, volumes: slow, log: pino({ level: 'silent' }) })
+  const standbys = new RoutedStandbys(routes, 0)
+  const log = pino({ level: 'silent' })
+  const redis = new Redis({ store, routes, config, volumes: slow, standbys, log })
   await redis.start()
   const error = await errorOf(() => redis.admit(frameOf('GET', 'foo'), first, false))
   assert.is(error, 'ERR shard id: 2 not usable yet')

@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { holdTime, nowMs, releaseTime } from '../../../ts/redis/clock.js'
 import { Batch } from '../../../ts/redis/moves.js'
 import { ShardData } from '../../../ts/redis/shard.js'
 import { Span } from '../../../ts/resp/span.js'
@@ -122,6 +123,18 @@ test('an expired key is gone for every reader, and one that is set again lives',
   assert.is(shard.expiringSize, 1)
   set('k', '2')
   assert.is(get('k'), '2')
+})
+
+test('a key lives to the end of the millisecond at which it expires', () => {
+  holdTime()
+  try {
+    set('now', '1', nowMs())
+    set('before', '1', nowMs() - 1)
+    assert.is(get('now'), '1')
+    assert.is(get('before'), undefined)
+  } finally {
+    releaseTime()
+  }
 })
 
 test('a key that is only looked at is not removed when it has expired', () => {

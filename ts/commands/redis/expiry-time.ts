@@ -1,6 +1,7 @@
 /** Times of expiry as clients give them, for all commands that take one. */
 
 import { err, type RespError } from '../../error.js'
+import { nowMs } from '../../redis/clock.js'
 import { parseCanonicalInt64 } from '../../resp/numbers.js'
 
 export interface ExpiryUnit {
@@ -58,7 +59,7 @@ export function positiveTime({ amount, unit }: TypedExpiry, name: string): numbe
  *  @throws RespError ERR invalid expire time in … beyond 64 bits */
 export function expiryTime(amount: bigint, unit: ExpiryUnit, name: string): number {
   const sinceMs = amount * unit.unitMs
-  const time = unit.isRelative ? sinceMs + BigInt(Date.now()) : sinceMs
+  const time = unit.isRelative ? sinceMs + BigInt(nowMs()) : sinceMs
   // As in Redis, which computes in 64 bits step by step.
   if (sinceMs > INT64_MAX || sinceMs < -INT64_MAX - 1n || time > INT64_MAX) throw invalidTime(name)
   return Math.min(Number(time), TIME_MAX)

@@ -1,6 +1,7 @@
 /** When keys expire: setting it, telling it, ending it. */
 
 import { err } from '../../error.js'
+import { nowMs } from '../../redis/clock.js'
 import { integer } from '../../resp/reply.js'
 import type { Span } from '../../resp/span.js'
 import { binary, type Command, command, key, options, span } from '../../server/command.js'
@@ -59,7 +60,7 @@ function expireCommand({ name, summary, unit, example }: Expire): Command {
       options('options', '[NX|XX|GT|LT]'),
     ],
     port: 'client',
-    flags: ['redis', 'write', 'sync'],
+    flags: ['redis', 'write', 'fast', 'sync'],
     errors: ['MOVED'],
     reply: integer,
     example: ['SET greeting hello', example, 'PERSIST greeting'],
@@ -75,7 +76,7 @@ function expireCommand({ name, summary, unit, example }: Expire): Command {
       const shard = requireRedis(ctx).shardOf(ctx.slot)
       const item = shard.find(ctx.slot, name)
       if (item === 0 || !holds(conditions, shard.expiryOf(item), expiresAtMs)) return 0
-      if (expiresAtMs <= Date.now()) shard.delete(ctx.slot, name)
+      if (expiresAtMs <= nowMs()) shard.delete(ctx.slot, name)
       else shard.expire(ctx.slot, name, expiresAtMs)
       return 1
     },
@@ -126,7 +127,7 @@ function rounded(ms: number, unitMs: number): number | bigint {
   return Number.isSafeInteger(value) ? value : BigInt(value)
 }
 
-const remainingMs = (expiresAtMs: number): number => Math.max(0, expiresAtMs - Date.now())
+const remainingMs = (expiresAtMs: number): number => Math.max(0, expiresAtMs - nowMs())
 const itself = (expiresAtMs: number): number => expiresAtMs
 
 const persist = command({

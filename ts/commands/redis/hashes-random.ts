@@ -68,8 +68,8 @@ function countOf(word: Buffer, more: readonly Buffer[]): number {
   }
   const isOdd = more.length > 1 || more.some(one => !isWithValues(one))
   if (isOdd) throw err('syntax error')
-  const isTooLarge = more.length > 0 && count > COUNT_MAX / 2n
-  if (isTooLarge || count < -REPEATS_MAX) throw err('value is out of range')
+  const isHalf = -COUNT_MAX / 2n <= count && count <= COUNT_MAX / 2n
+  if (more.length > 0 && !isHalf) throw err('value is out of range')
   return Number(count)
 }
 
@@ -77,7 +77,9 @@ function isWithValues(word: Buffer): boolean {
   return word.toString('latin1').toUpperCase() === 'WITHVALUES'
 }
 
+/** @throws RespError ERR value is out of range */
 function draw(fields: NameTable, count: number): readonly number[] {
   if (count >= 0) return distinct(fields, count)
+  if (count < -REPEATS_MAX) throw err('value is out of range')
   return Array.from({ length: -count }, () => fields.random())
 }

@@ -101,7 +101,7 @@ const renamenx = command({
   summary: 'Gives what a key holds to a key that does not exist. Returns 1, or 0 when it does.',
   args: [key(span('key')), key(span('newkey'))],
   port: 'client',
-  flags: ['redis', 'write', 'sync'],
+  flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['OOM', 'CROSSSLOT', 'MOVED'],
   reply: integer,
   example: ['SET {1}:a hello', 'SET {1}:b hi', 'RENAMENX {1}:a {1}:b', 'RENAMENX {1}:a {1}:c'],

@@ -1,6 +1,7 @@
 /** SET with all options of Redis 7, and its short forms. */
 
 import { err } from '../../error.js'
+import { nowMs } from '../../redis/clock.js'
 import {
   binary as binaryReply,
   integer,
@@ -89,7 +90,7 @@ const set = command({
     const old = returnsOld && item !== 0 ? shard.valueOf(item) : null
     const isRefused = condition !== undefined && (condition === 'NX') === (item !== 0)
     if (isRefused) return typed(oldValue, returnsOld ? old : null)
-    if (expiresAtMs !== 0 && expiresAtMs <= Date.now()) shard.delete(ctx.slot, name)
+    if (expiresAtMs !== 0 && expiresAtMs <= nowMs()) shard.delete(ctx.slot, name)
     else {
       const expiry = keepsExpiry && item !== 0 ? shard.expiryOf(item) : expiresAtMs
       shard.setString(ctx.slot, name, value, expiry)

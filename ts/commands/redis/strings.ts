@@ -1,6 +1,7 @@
 /** Reading strings, and replacing them. */
 
 import { err } from '../../error.js'
+import { nowMs } from '../../redis/clock.js'
 import type { Value } from '../../redis/record.js'
 import type { ShardData } from '../../redis/shard.js'
 import { array, binary as binaryReply, integer, nullable, ok } from '../../resp/reply.js'
@@ -81,12 +82,17 @@ const getdel = command({
 /** What GETEX is to do: nothing, end the expiry, or set it to a time that is yet to be read.
  *  @throws RespError ERR syntax error */
 function parseGetexOptions(words: readonly Buffer[]): TypedExpiry | 'PERSIST' | undefined {
-  const [first, second] = words
-  if (first === undefined) return undefined
-  const word = first.toString('latin1').toUpperCase()
-  if (word === 'PERSIST' && words.length === 1) return word
-  const expiry = typedExpiry(word, second)
-  if (expiry === undefined || words.length > 2) throw err('syntax error')
+  if (words.length === 0) return undefined
+  const upper = (at: number) => words[at]!.toString('latin1').toUpperCase()
+  const word = upper(0)
+  const width = word === 'PERSIST' ? 1 : 2
+  // As in Redis, the option may come again: the last one counts.
+  for (let at = width; at < words.length; at += width) {
+    if (upper(at) !== word) throw err('syntax error')
+  }
+  if (word === 'PERSIST') return word
+  const expiry = typedExpiry(word, words.length % width === 0 ? words.at(-1) : undefined)
+  if (expiry === undefined) throw err('syntax error')
   return expiry
 }
 
@@ -113,7 +119,7 @@ const getex = command({
     // ORDER: the time is looked at only when there is a string, as in Redis.
     if (value === undefined || change === undefined) return value
     const expiresAtMs = change === 'PERSIST' ? 0 : positiveTime(change, 'getex')
-    if (expiresAtMs !== 0 && expiresAtMs <= Date.now()) shard.delete(ctx.slot, name)
+    if (expiresAtMs !== 0 && expiresAtMs <= nowMs()) shard.delete(ctx.slot, name)
     else shard.expire(ctx.slot, name, expiresAtMs)
     return value
   },
