@@ -11,7 +11,7 @@ import type { Logger } from 'pino'
 
 /** Failing batches are at most so far apart, unless the period is longer. */
 const PAUSE_MAX_MS = 1_000
-const LINE_INTERVAL_MS = 10_000
+const LINE_INTERVAL_MS = 5_000
 
 interface SyncerTroubleParts {
   readonly log: Logger

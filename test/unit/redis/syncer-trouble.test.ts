@@ -40,22 +40,22 @@ test('the first failure is told at once with its stack, more of them now and the
   fail(1)
   assert.equal(told(), [FAILED])
   assert.match((lines[0]!.err as { stack: string }).stack, 'syncer-trouble.test')
-  fail(99)
+  fail(49)
   assert.is(lines.length, 1)
-  fail(101)
-  assert.equal(told(), [FAILED, `${FAILS} (100)`, `${FAILS} (100)`])
+  fail(51)
+  assert.equal(told(), [FAILED, `${FAILS} (50)`, `${FAILS} (50)`])
   assert.is(lines[1]!.error, 'Error: the disk is full')
   trouble.ended()
   trouble.ended()
-  assert.equal(told().slice(3), [`${AGAIN} (201)`])
+  assert.equal(told().slice(3), [`${AGAIN} (101)`])
 })
 
 test('trouble that comes and goes is told as seldom', () => {
-  for (let i = 0; i < 150; i++) {
+  for (let i = 0; i < 75; i++) {
     fail(1)
     trouble.ended()
   }
-  assert.equal(told(), [FAILED, `${AGAIN} (1)`, `${FAILS} (100)`, `${AGAIN} (1)`])
+  assert.equal(told(), [FAILED, `${AGAIN} (1)`, `${FAILS} (50)`, `${AGAIN} (1)`])
 })
 
 test('each failure doubles the pause up to a second, and a success ends that', () => {
