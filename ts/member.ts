@@ -19,6 +19,7 @@ import type { Lifecycle, Services } from './server/context.js'
 import { Listener } from './server/listener.js'
 import { Registry } from './server/registry.js'
 import { Sessions, sessionDefaults } from './server/session.js'
+import { checkOpenFiles } from './server/transport/open-files.js'
 import { checkListeners } from './server/transport/preflight.js'
 import { selectTransport } from './server/transport/select.js'
 import { openClusterDirectory } from './store/directory.js'
@@ -60,6 +61,8 @@ export class Member {
     const teardown = new Teardown(log)
     // ORDER: before anything is written, so that a port in use leaves no trace on the disk.
     const { internal: adminSide, external: clientSide } = config.network
+    const shortage = checkOpenFiles(config.network.max_clients)
+    if (shortage !== undefined) log.warn(shortage)
     await checkListeners({ 'network.internal': adminSide, 'network.external': clientSide })
     try {
       const starting = await open(config, { version, log, teardown })

@@ -1,6 +1,7 @@
 /**
- * How long a server takes to serve 1,000,000 strings of 100 bytes again after a restart (goal: 4 s),
- * and the longest that a PING waits meanwhile. Run: node dist/bench/load/recovery.js [--smoke]
+ * How long a server takes to serve 1,000,000 strings of 100 bytes again after a restart (goal:
+ * 4 s), and the longest that a PING waits meanwhile.
+ * Run: node dist/bench/load/recovery.js [--smoke]
  */
 import { TestServer } from '../../test/support/server.js'
 import { fill, keyOf } from './fill.js'
@@ -27,8 +28,9 @@ try {
   }
   const servedMs = performance.now() - startedAt
   console.log(
-    `${KEYS.toLocaleString('en')} strings: ready after ${(readyMs / 1000).toFixed(2)} s, all served ` +
-      `after ${(servedMs / 1000).toFixed(2)} s, longest PING until then ${longestMs.toFixed(1)} ms`,
+    `${KEYS.toLocaleString('en')} strings: ready after ${(readyMs / 1000).toFixed(2)} s, ` +
+      `all served after ${(servedMs / 1000).toFixed(2)} s, ` +
+      `longest PING until then ${longestMs.toFixed(1)} ms`,
   )
 } finally {
   await server.dispose()

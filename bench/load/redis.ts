@@ -35,9 +35,10 @@ const MEMORY_VALUE_BYTES = 64
 const START_LIMIT_MS = 10_000
 /** Of /proc/<pid>/stat: clock ticks a second. */
 const TICKS = 100
-/** Everything is in the volume, and the store has forgotten old versions, when nothing was written
- *  for so long. */
-const QUIET_MS = isSmoke ? 200 : 12_000
+/** Everything is in the volume when nothing was written for so long. */
+const QUIET_MS = isSmoke ? 200 : 3_000
+/** The store forgets old versions, and what may still conflict, within so long. */
+const FORGETS_MS = isSmoke ? 200 : 12_000
 const SETTINGS = ['redis.volume_syncer.period=1000', 'redis.volume.segment_size=1073741824']
 
 const COMMANDS = {
@@ -149,6 +150,7 @@ async function compareMemory(targets: readonly [Target, Target]): Promise<void> 
     const seconds = (performance.now() - startedAt) / 1000
     const after = memoryOf(pid)
     for (let last = -1; last !== writtenBytes(pid); await sleep(QUIET_MS)) last = writtenBytes(pid)
+    await sleep(FORGETS_MS)
     const settled = memoryOf(pid)
     loaded.push(after.rss - before.rss)
     quiet.push(settled.rss - before.rss)

@@ -2,10 +2,11 @@
  * A client that asks for more than it reads: the server's memory stays bounded, and the client gets
  * everything once it reads.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import * as assert from 'uvu/assert'
 import { reportSkip } from '../support/outcome.js'
+import { memoryOf } from '../support/process.js'
 import { encodeRequest, type RespClient } from '../support/resp-client.js'
 import type { TestServer } from '../support/server.js'
 import { serverSuite } from '../support/server-suite.js'
@@ -71,12 +72,6 @@ function bulkOf(bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n')])
 }
 
-/** Number of kB in a row of /proc/<pid>/status, as bytes. */
-function memory(pid: number, row: 'VmRSS' | 'VmHWM'): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'latin1')
-  return Number(new RegExp(`^${row}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024
-}
-
 interface Exchange {
   readonly request: Buffer
   readonly reply: Buffer
@@ -126,7 +121,7 @@ async function isHeld(server: TestServer): Promise<void> {
   const socket = connect({ port: server.clientPort, host: '127.0.0.1', allowHalfOpen: true })
   socket.pause()
   writeFileSync(`/proc/${pid}/clear_refs`, '5')
-  const before = memory(pid, 'VmRSS')
+  const before = memoryOf(pid, 'VmRSS')
   const named = { request: encodeRequest(['CLIENT', 'SETNAME', 'greedy']), reply: '+OK\r\n' }
   socket.write(named.request)
   const expected: Buffer[] = [Buffer.from(named.reply)]
@@ -137,11 +132,11 @@ async function isHeld(server: TestServer): Promise<void> {
     bytes += reply.length
   }
   await untilHeld(client)
-  const grown = memory(pid, 'VmHWM') - before
+  const grown = memoryOf(pid, 'VmHWM') - before
   console.log(`held with ${Math.round(grown / MIB)} MiB`)
   assert.ok(grown < ALLOWED_BYTES, `${grown} bytes for a client that does not read`)
   await new ExpectedStream(socket, expected).read()
-  const after = memory(pid, 'VmHWM') - before
+  const after = memoryOf(pid, 'VmHWM') - before
   console.log(`served with ${Math.round(after / MIB)} MiB`)
   assert.ok(after < ALLOWED_BYTES, `${after} bytes for a client that reads`)
   socket.destroy()

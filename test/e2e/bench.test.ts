@@ -65,6 +65,12 @@ test('the benchmark of namespaces prints rate and memory of each tenth', async (
   assert.match(lines[9]!, last)
 })
 
+test('the benchmark of big hashes times PINGs beside each command', async () => {
+  const rows = (await smoke('load/big-hashes.js')).trimEnd().split('\n')
+  assert.is(rows.length, 10)
+  for (const row of rows) assert.match(row, /in the volume after [\d.]+ s; longest PING [\d.]+ ms/)
+})
+
 test('the fairness benchmark times PINGs beside a pipeline', async () => {
   assert.match(await smoke('load/fairness.js'), /per s\nPING beside it: median [\d.]+ ms/)
 })

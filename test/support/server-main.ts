@@ -5,6 +5,7 @@
 import { main } from '../../ts/main.js'
 import { Store } from '../../ts/store/store.js'
 import { setFaults } from './faults.js'
+import { takeOrders } from './server-orders.js'
 
 const faults = process.env.KRONOTOP_TEST_FAULTS
 if (faults !== undefined) {
@@ -16,4 +17,5 @@ if (faults !== undefined) {
   }
 }
 
+takeOrders()
 await main(process.argv.slice(2))

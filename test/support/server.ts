@@ -3,6 +3,7 @@
  * test does, its servers are gone when its process is.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +13,7 @@ import { cleanCluster, rootIn, storeSettings } from './cluster.js'
 import type { Faults } from './faults.js'
 import { repositoryRoot } from './repository.js'
 import { RespClient } from './resp-client.js'
+import type { Orders } from './server-orders.js'
 
 const START_LIMIT_MS = 20_000
 const STOP_LIMIT_MS = 20_000
@@ -49,6 +51,10 @@ export class TestServer {
   readonly directory = mkdtempSync(join(tmpdir(), 'kronotop-e2e-'))
   /** What its store does wrong, from the next `start` on. */
   faults: Faults | undefined
+  /** Environment variables beside those of this process, from the next `start` on. */
+  variables: Readonly<Record<string, string>> = {}
+  /** The limit of open files of its process, soft and hard, from the next `start` on. */
+  openFiles: number | undefined
   readonly #sets: readonly string[]
   /** Where its data is on the cluster, if tests use one. */
   readonly #store: readonly string[]
@@ -105,10 +111,11 @@ export class TestServer {
   async start(): Promise<void> {
     const sets = [`data_dir=${this.directory}`, ...DEFAULTS, ...this.#store, ...this.#sets]
     const argv = sets.flatMap(set => ['--set', set])
-    const { execArgv, env } = processOptions(process.env)
+    const { execArgv, env } = processOptions({ ...process.env, ...this.variables })
     if (this.faults !== undefined) env.KRONOTOP_TEST_FAULTS = JSON.stringify(this.faults)
-    const child = spawn(process.execPath, [...execArgv, MAIN, ...argv], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const [program, ...first] = withOpenFiles(this.openFiles)
+    const child = spawn(program, [...first, ...execArgv, MAIN, ...argv], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env,
     })
     running.add(child)
@@ -186,6 +193,14 @@ export class TestServer {
     return client
   }
 
+  /** Lets the process do something that no client can ask for, see `server-orders.ts`. */
+  async order<K extends keyof Orders>(name: K, argument: Orders[K][0]): Promise<Orders[K][1]> {
+    const child = this.#child
+    if (child === undefined) throw new Error('the server is not running')
+    const [answer] = await Promise.all([once(child, 'message'), child.send({ name, argument })])
+    return answer[0].result
+  }
+
   closeClients(): void {
     for (const client of this.#clients) client.close()
     this.#clients.clear()
@@ -243,6 +258,12 @@ export async function runServer(
   clearTimeout(timer)
   if (signal !== null) throw new Error(`the server did not end by itself:\n${written.stdout}`)
   return { code, ...written }
+}
+
+/** Program and first arguments that run Node with a limit of open files. */
+function withOpenFiles(limit: number | undefined): [string, ...string[]] {
+  if (limit === undefined) return [process.execPath]
+  return ['/bin/sh', '-c', `ulimit -n ${limit}; exec "$0" "$@"`, process.execPath]
 }
 
 function exitOf(child: ChildProcess): Promise<Exit> {

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net'
 import type {
   ConnectionId,
   ListenOptions,
+  RefusalReason,
   Transport,
   TransportEvents,
   TransportFactory,
@@ -21,6 +22,7 @@ export const DEFAULTS: ListenOptions = {
   queryBufferBytes: 256 * MIB,
   replyBufferBytes: 64 * MIB,
   maxConnections: 1000,
+  maxDescriptors: 0,
   refusal: Buffer.from('-ERR max number of clients reached\r\n'),
 }
 
@@ -30,6 +32,7 @@ export class Recorder implements TransportEvents {
   expectBytes = 0
   opened: { id: ConnectionId; peer: string; local: string }[] = []
   closed: ConnectionId[] = []
+  refused: RefusalReason[] = []
   errors: Error[] = []
   dataCalls = 0
 
@@ -49,6 +52,10 @@ export class Recorder implements TransportEvents {
 
   onClose(id: ConnectionId): void {
     this.closed.push(id)
+  }
+
+  onRefused(why: RefusalReason): void {
+    this.refused.push(why)
   }
 
   onError(error: Error): void {

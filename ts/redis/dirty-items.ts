@@ -1,31 +1,49 @@
 /**
  * A set of items in the order in which they were added. Each item knows its place, so that adding
- * and removing it are a few stores: every write of a command comes by here.
+ * and removing it are a few stores: every write of a command comes by here. However many they are,
+ * never more than a chunk of them is gone over.
  *
- *   places  | 0 | 0 | b | 0 | c | d |      removed ones leave holes
- *             0       first           length
+ *   chunk   | 0 | 0 | b | 0 | … |    chunk   | c | d |              removed ones leave holes
+ *             place = number of the chunk, 18 bits | 12 bits
+ *
+ * INVARIANT: each chunk but the last one has items.
  */
-import { CLEAN, type Items } from './items.js'
+import { CLEAN, CLEARED_WITH_HASH, type Items } from './items.js'
 
-/** Holes in front that are left until there are more of them. */
-const HOLES_MIN = 1_024
+const PLACE_BITS = 12
+const CHUNK_PLACES = 1 << PLACE_BITS
+/** Numbers of chunks go round. */
+const NUMBER_MASK = (1 << 18) - 1
 const HOLE = 0
+
+interface Chunk {
+  readonly number: number
+  readonly items: Int32Array
+  /** How many are not holes. */
+  count: number
+}
 
 export class DirtyItems {
   readonly #items: Items
-  #places: number[] = []
-  /** No item is in front of it. */
-  #first = 0
+  /** By number, in the order of their items. */
+  #chunks = new Map<number, Chunk>()
+  #number = 0
+  #last: Chunk
+  /** Places of the last chunk that were given away. */
+  #used = 0
   #count = 0
 
   constructor(items: Items) {
     this.#items = items
+    this.#last = this.#newChunk()
+    this.#chunks.set(this.#last.number, this.#last)
   }
 
   get size(): number {
     return this.#count
   }
 
+  /** Is it here, or to be cleared with a hash that is? */
   has(item: number): boolean {
     return this.#items.dirtyAt(item) !== CLEAN
   }
@@ -33,53 +51,58 @@ export class DirtyItems {
   /** Adds an item at the end; one that is there already stays at its place. */
   add(item: number): void {
     if (this.#items.dirtyAt(item) !== CLEAN) return
-    this.#items.setDirtyAt(item, this.#places.length)
-    this.#places.push(item)
-    this.#count++
+    if (this.#used === CHUNK_PLACES) {
+      this.#last = this.#newChunk()
+      this.#chunks.set(this.#last.number, this.#last)
+      this.#used = 0
+    }
+    this.#put(item, this.#last, this.#used++)
   }
 
   delete(item: number): void {
     const place = this.#items.dirtyAt(item)
     if (place === CLEAN) return
-    this.#places[place] = HOLE
     this.#items.setDirtyAt(item, CLEAN)
+    if (place === CLEARED_WITH_HASH) return
+    const chunk = this.#chunks.get(place >>> PLACE_BITS)!
+    chunk.items[place & (CHUNK_PLACES - 1)] = HOLE
     this.#count--
-    if (this.#count === 0) this.#reset()
-    else if (place === this.#first) this.#skipHoles()
+    if (--chunk.count > 0) return
+    if (chunk === this.#last) this.#used = 0
+    else this.#chunks.delete(chunk.number)
   }
 
   /** Puts items in front of the others; those that are here keep their place. */
   putInFront(items: readonly number[]): void {
-    const others = [...this]
-    for (const item of others) this.#items.setDirtyAt(item, CLEAN)
-    const here = new Set(others)
-    this.#reset()
-    for (const item of items) if (!here.has(item)) this.add(item)
-    for (const item of others) this.add(item)
+    const back = [...new Set(items)].filter(item => !this.has(item))
+    const chunks = new Map<number, Chunk>()
+    for (let at = 0; at < back.length; at += CHUNK_PLACES) {
+      const chunk = this.#newChunk()
+      chunks.set(chunk.number, chunk)
+      const some = back.slice(at, at + CHUNK_PLACES)
+      for (const [i, item] of some.entries()) this.#put(item, chunk, i)
+    }
+    for (const [number, chunk] of this.#chunks) chunks.set(number, chunk)
+    this.#chunks = chunks
   }
 
-  /** Oldest first. Nothing may be added or removed meanwhile. */
+  /** Oldest first, also what is added meanwhile. Nothing may be removed. */
   *[Symbol.iterator](): IterableIterator<number> {
-    for (let i = this.#first; i < this.#places.length; i++) {
-      const item = this.#places[i]!
-      if (item !== HOLE) yield item
+    for (const { items } of this.#chunks.values()) {
+      for (let at = 0; at < CHUNK_PLACES; at++) if (items[at] !== HOLE) yield items[at]!
     }
   }
 
-  #reset(): void {
-    this.#places = []
-    this.#first = 0
-    this.#count = 0
+  #put(item: number, chunk: Chunk, at: number): void {
+    chunk.items[at] = item
+    chunk.count++
+    this.#items.setDirtyAt(item, (chunk.number << PLACE_BITS) | at)
+    this.#count++
   }
 
-  /** Moves the items down when most places in front of them are holes. */
-  #skipHoles(): void {
-    const places = this.#places
-    while (places[this.#first] === HOLE) this.#first++
-    if (this.#first < HOLES_MIN || this.#first < places.length / 2) return
-    const rest = places.slice(this.#first).filter(item => item !== HOLE)
-    for (let i = 0; i < rest.length; i++) this.#items.setDirtyAt(rest[i]!, i)
-    this.#places = rest
-    this.#first = 0
+  #newChunk(): Chunk {
+    do this.#number = (this.#number + 1) & NUMBER_MASK
+    while (this.#chunks.has(this.#number))
+    return { number: this.#number, items: new Int32Array(CHUNK_PLACES), count: 0 }
   }
 }

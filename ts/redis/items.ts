@@ -22,6 +22,8 @@ export type ItemKind = (typeof ItemKind)[keyof typeof ItemKind]
 
 /** An item that is not dirty. */
 export const CLEAN = -1
+/** A gone field that is not among the dirty itself: its record is cleared with its hash's. */
+export const CLEARED_WITH_HASH = -2
 
 /** Words of an item. */
 const WORDS_BITS = 3

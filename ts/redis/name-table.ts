@@ -186,8 +186,9 @@ function next(home: number, mask: number): number {
   return at | bit
 }
 
-/** HalfSipHash-1-3. Mixing that is cheaper has names that meet whatever its secret is: whoever sends
- *  them makes each search as long as their number. Source: SipHash's reference, `halfsiphash.c`. */
+/** HalfSipHash-1-3. Mixing that is cheaper has names that meet whatever its secret is: whoever
+ *  sends them makes each search as long as their number. Source: the reference of SipHash,
+ *  `halfsiphash.c`. */
 function hashOf({ bytes, start, end }: Span): number {
   let v0 = KEY_0
   let v1 = KEY_1

@@ -6,8 +6,8 @@
  *        └─▶ key: a hash ──▶ fields, each an item that is persisted
  *
  * Each item that was ever given to the syncer has a record id for life. INVARIANT: an item that is
- * gone and has an id is in `dirty` until a batch that clears its record has committed, so a deleted
- * key does not come back after a restart.
+ * gone and has an id is in `dirty`, or its hash is, until a batch that clears its record has
+ * committed, so a deleted key does not come back after a restart.
  */
 
 import { RespError } from '../error.js'
@@ -15,6 +15,7 @@ import { Span } from '../resp/span.js'
 import { DirtyItems } from './dirty-items.js'
 import { Expiries } from './expiries.js'
 import { ItemKind, Items, type NewValue } from './items.js'
+import { LargeHashes } from './large-hashes.js'
 import { type Batch, Moves } from './moves.js'
 import { NameTable } from './name-table.js'
 import {
@@ -46,6 +47,11 @@ export interface Hash {
 /** Keys are spread over so many tables: none is large when it has to grow. */
 export const PART_COUNT = 256
 
+/** Estimated cost of a hash besides its items: its table. */
+const HASH_OVERHEAD_BYTES = 240
+/** A command that concerns all fields of a hash goes over so many itself; see `LargeHashes`. */
+const SMALL_HASH_FIELDS = 1_000
+
 const WRONG_TYPE = 'Operation against a key holding the wrong kind of value'
 
 export class ShardData {
@@ -62,9 +68,13 @@ export class ShardData {
   #spareHashes!: number[]
   #expiries!: Expiries
   #moves!: Moves
+  #large!: LargeHashes
+  readonly #smallFields: number
 
-  constructor(id: number) {
+  /** @param smallFields  a hash with more of them is a large one */
+  constructor(id: number, smallFields = SMALL_HASH_FIELDS) {
     this.id = id
+    this.#smallFields = smallFields
     this.clear()
   }
 
@@ -80,7 +90,8 @@ export class ShardData {
 
   /** Estimated bytes of keys, values and their administration. */
   get usedBytes(): number {
-    return this.#items.usedBytes
+    const hashes = this.#hashes.length - this.#spareHashes.length
+    return this.#items.usedBytes + hashes * HASH_OVERHEAD_BYTES
   }
 
   /** The keys in parts; expired ones included. */
@@ -99,6 +110,12 @@ export class ShardData {
     if (item === 0 || this.#items.linkOf(item) === 0 || this.isUnexpired(item)) return item
     this.delete(slot, key)
     return 0
+  }
+
+  /** As `find`, but one that has expired is left to others: what was borrowed stays as it is. */
+  peek(slot: number, key: Span): number {
+    const item = this.#partOf(slot).find(key)
+    return item !== 0 && this.isUnexpired(item) ? item : 0
   }
 
   /** As `find`, of a string. @throws RespError WRONGTYPE */
@@ -199,6 +216,7 @@ export class ShardData {
     const item = hash === undefined ? 0 : hash.fields.find(field)
     if (hash === undefined || item === 0) return false
     hash.fields.remove(item, field)
+    this.#moves.follow(item, hash.key)
     this.#dropItem(item, key.latin1())
     if (hash.fields.size === 0) this.#removeKey(hash.key, key, { slot, isTaken: false })
     return true
@@ -214,6 +232,7 @@ export class ShardData {
     this.#spareHashes = []
     this.#expiries = new Expiries(this.#items)
     this.#moves = new Moves()
+    this.#large = new LargeHashes({ items: this.#items, dirty: this.dirty, moves: this.#moves })
   }
 
   /** @returns true when the key existed */
@@ -232,7 +251,7 @@ export class ShardData {
     if (item === 0) return false
     if (this.#expiries.get(item) === expiresAtMs) return true
     this.#expiries.set(item, expiresAtMs)
-    for (const one of this.#persisted(item)) this.dirty.add(one)
+    this.#touch(item)
     return true
   }
 
@@ -248,6 +267,10 @@ export class ShardData {
     part.remove(key, from)
     this.#items.rename(key, to)
     part.add(key, to)
+    if (this.#isLarge(key)) {
+      this.#large.move(key, this.#fieldsOf(key), { left, slot })
+      return true
+    }
     for (const item of this.#persisted(key)) {
       if (this.#items.recordIdOf(item) !== 0) this.#moves.leave(item, left)
       this.#moves.bind(item, slot)
@@ -295,24 +318,48 @@ export class ShardData {
     this.dirty.add(this.#items.createGone(recordId))
   }
 
-  /** Adds a dirty item to a batch, behind all that has to be written first, which is what leaves
-   *  its key, and with all that has to be written together with it.
+  /** Drops fields of large hashes that are gone, whose memory is free then. ORDER: all of them
+   *  before a batch is taken. @param count  of them, at most. @returns true when all are dropped */
+  dropFields(count: number): boolean {
+    return this.#large.drop(count)
+  }
+
+  /** Adds a dirty item, or the fields of a large hash, to a batch: behind all that has to be
+   *  written first, which is what leaves its key, and with all that has to be written with it.
    *  @returns  false when the batch is full before that is done */
   joinBatch(item: number, batch: Batch): boolean {
-    const { items, path } = batch
+    const { items, hashes, path } = batch
     if (items.has(item) || path.has(item) || !this.dirty.has(item)) return true
-    const isLive = this.#items.isLive(item)
-    if (!this.#moves.isEmpty && isLive && !batch.isDeep) {
-      path.add(item)
-      for (const leaver of this.#moves.leaversOf(this.keyOf(item))) {
-        if (!this.joinBatch(leaver, batch)) return false
-      }
-      path.delete(item)
+    if (hashes.get(item)?.isWhole) return true
+    if (!this.#joinLeavers(item, batch) || batch.isFull) return false
+    if (this.#items.kindOf(item) === ItemKind.hash) {
+      if (!this.#large.join(item, batch, field => this.recordBytes(field))) return false
+    } else {
+      batch.add(item, this.#items.isLive(item) ? this.recordBytes(item) : 0)
     }
-    if (batch.isFull) return false
-    batch.add(item, isLive ? this.recordBytes(item) : 0)
-    const slot = this.#moves.slotOf(item)
+    const slot = this.#boundSlotOf(item)
     return slot === undefined || this.#joinKey(slot, this.keyOf(item), batch)
+  }
+
+  #joinLeavers(item: number, batch: Batch): boolean {
+    const { path, left } = batch
+    if (this.#moves.isEmpty || batch.isDeep || !this.#items.isLive(item)) return true
+    const key = this.keyOf(item)
+    if (left.has(key)) return true
+    path.add(item)
+    for (const leaver of this.#moves.leaversOf(key)) {
+      if (!this.joinBatch(leaver, batch)) return false
+    }
+    path.delete(item)
+    left.add(key)
+    return true
+  }
+
+  /** Slot of the key that an item is written with, itself or as a field. */
+  #boundSlotOf(item: number): number | undefined {
+    const slot = this.#moves.slotOf(item)
+    if (slot !== undefined || this.#moves.isEmpty || !this.#items.isLive(item)) return slot
+    return this.#moves.slotOf(this.#keyItemOf(item))
   }
 
   #joinKey(slot: number, key: string, batch: Batch): boolean {
@@ -320,34 +367,42 @@ export class ShardData {
     batch.keys.add(key)
     const holder = this.#partOf(slot).find(Span.of(key))
     if (holder === 0) return true
+    if (this.#isLarge(holder)) {
+      if (!this.dirty.has(holder)) this.#touch(holder)
+      return this.joinBatch(holder, batch)
+    }
     for (const one of this.#persisted(holder)) if (!this.joinBatch(one, batch)) return false
     return true
   }
 
-  /** Takes items out of `dirty`, and gives each its record. @returns the first id that is new */
-  take(items: Iterable<number>): number {
+  /** Takes a batch out of `dirty`, and gives each item its record. ORDER: once for all that joined
+   *  it, and no other before it is written or put back. @returns the first id that is new */
+  take(batch: Batch): number {
     const firstNewId = this.lastRecordId + 1
-    for (const item of items) {
+    for (const item of batch.items) {
       this.dirty.delete(item)
       if (this.#items.recordIdOf(item) === 0) this.#items.setRecordId(item, ++this.lastRecordId)
     }
+    this.#large.take(batch)
     return firstNewId
   }
 
   /** Says that a batch has committed. */
-  written(items: Iterable<number>): void {
-    for (const item of items) {
+  written(batch: Batch): void {
+    for (const item of batch.items) {
       // One that changed again meanwhile is yet to be written.
       if (this.dirty.has(item)) continue
       this.#moves.settle(item)
       if (!this.#items.isLive(item)) this.#items.free(item)
     }
+    this.#large.written(batch)
   }
 
-  /** Puts items back whose batch failed, in front of what became dirty meanwhile. */
-  putBack(items: readonly number[]): void {
+  /** Puts a batch back that failed, in front of what became dirty meanwhile. */
+  putBack(batch: Batch): void {
+    const hashes = this.#large.putBack(batch)
     // What changed again keeps its place: a moved record comes behind the one that it replaces.
-    this.dirty.putInFront(items)
+    this.dirty.putInFront([...batch.items, ...hashes])
   }
 
   /** Key of a string, of a field, or of what is gone and had one. */
@@ -447,13 +502,28 @@ export class ShardData {
 
   /** What of a key is persisted: a string itself, of a hash the fields. */
   #persisted(key: number): Iterable<number> {
-    if (this.#items.kindOf(key) === ItemKind.string) return [key]
-    return this.#hashes[this.#items.hashOf(key)]!.fields
+    return this.#items.kindOf(key) === ItemKind.string ? [key] : this.#fieldsOf(key)
+  }
+
+  #fieldsOf(hash: number): NameTable {
+    return this.#hashes[this.#items.hashOf(hash)]!.fields
+  }
+
+  /** Is a key a hash with many fields, or one that is still treated as such? */
+  #isLarge(key: number): boolean {
+    if (this.#items.kindOf(key) !== ItemKind.hash) return false
+    return this.#fieldsOf(key).size > this.#smallFields || this.#large.has(key)
+  }
+
+  /** Has all records of a key written again. */
+  #touch(key: number): void {
+    if (this.#isLarge(key)) this.#large.touch(key, this.#fieldsOf(key))
+    else for (const item of this.#persisted(key)) this.dirty.add(item)
   }
 
   /** Records of a hash that tell different expiries are those of a change that a crash cut short:
    *  the latest counts for all. */
-  #joinExpiry({ key, fields }: Hash, item: number, expiresAtMs: number): void {
+  #joinExpiry({ key }: Hash, item: number, expiresAtMs: number): void {
     const joined = this.#expiries.get(key)
     if (expiresAtMs === joined) return
     if (joined === 0 || (expiresAtMs !== 0 && expiresAtMs < joined)) {
@@ -461,7 +531,7 @@ export class ShardData {
       return
     }
     this.#expiries.set(key, expiresAtMs)
-    for (const field of fields) this.dirty.add(field)
+    this.#touch(key)
   }
 
   /** Removes a key with all that it holds. @param isTaken  something else takes the key now */
@@ -473,12 +543,17 @@ export class ShardData {
       this.#dropItem(item, name, isTaken ? slot : undefined)
       return
     }
+    const taken = isTaken ? slot : undefined
+    const fields = this.#fieldsOf(item)
+    const isLarge = this.#isLarge(item)
     const number = this.#items.hashOf(item)
-    for (const field of this.#hashes[number]!.fields) {
-      this.#dropItem(field, name, isTaken ? slot : undefined)
-    }
     this.#hashes[number] = undefined
     this.#spareHashes.push(number)
+    if (isLarge) {
+      this.#large.remove(item, fields, { left: name, taken })
+      return
+    }
+    for (const field of fields) this.#dropItem(field, name, taken)
     this.#items.drop(item)
     this.#items.free(item)
   }

@@ -33,15 +33,19 @@ import { Batch } from './moves.js'
 import { CHUNKED_HEAD_BYTES, encodeChunkedHead } from './record.js'
 import type { ShardData } from './shard.js'
 
-/** Items of one batch, and those that belong to them, up to the maximum. */
+/** Items of one batch, and how many times as many with those that belong to them. */
 const BATCH_ITEMS = 1_000
-const BATCH_ITEMS_MAX = 8 * BATCH_ITEMS
+const BATCH_EXTENSION = 8
 /** Bytes after which a batch takes no further item. */
 const BATCH_BYTES = 16 * 1024 * 1024
 /** Bytes that are appended in one turn of the event loop. */
 const APPEND_BYTES = 8 * 1024 * 1024
 /** Records that are switched in one turn of the event loop. */
 const TURN_RECORDS = 16
+/** After so long a transaction leaves no more turns to others: it lasts five seconds at most. */
+const TURNS_MS = 1_000
+/** Fields of a gone hash that are dropped in one turn of the event loop. */
+const TURN_DROPS = 2_000
 /** Pause between two batches while clients keep the event loop busy, and how busy that is: they
  *  have the larger share of the thread, and over 10,000 items a second are written nevertheless. */
 const BUSY_PAUSE_MS = 60
@@ -56,6 +60,8 @@ export interface SyncerParts {
   /** Marks the shard's records in the volume; 8 bytes. */
   readonly prefix: Buffer
   readonly periodMs: number
+  /** Items of one batch, unless they are 1,000. */
+  readonly batchItems?: number
   readonly log: Logger
 }
 
@@ -75,7 +81,7 @@ interface Piece {
 
 /** What one batch takes from the shard. */
 interface Taken {
-  readonly items: readonly number[]
+  readonly batch: Batch
   /** Ids from this one on were given by this batch: no record has ever had them. */
   readonly firstNewId: number
   /** `clears` of the shard then. */
@@ -154,8 +160,10 @@ export class Syncer {
 
   async #drain(): Promise<void> {
     const { shard, log } = this.#parts
+    const wipesAsked = this.#wipesAsked
     let before = performance.eventLoopUtilization()
-    while (this.#isBehind && !this.#stopped) {
+    // A wipe that is asked for meanwhile waits for the end of this, and always a batch may be due.
+    while (this.#isBehind && !this.#stopped && this.#wipesAsked === wipesAsked) {
       try {
         await this.#catchUp()
       } catch (cause) {
@@ -189,8 +197,15 @@ export class Syncer {
     return this.#wipesDone < this.#wipesAsked
   }
 
-  #catchUp(): Promise<void> {
-    return this.#mustWipe ? this.#wipeVolume() : this.#writeBatch(this.#takeBatch())
+  async #catchUp(): Promise<void> {
+    if (!this.#mustWipe) await this.#dropFields()
+    if (this.#mustWipe) await this.#wipeVolume()
+    else if (this.#parts.shard.isDirty) await this.#writeBatch(this.#takeBatch())
+  }
+
+  /** Frees what large hashes had that are gone. */
+  async #dropFields(): Promise<void> {
+    while (!this.#parts.shard.dropFields(TURN_DROPS)) await leaveTurn()
   }
 
   async #wipeVolume(): Promise<void> {
@@ -209,22 +224,23 @@ export class Syncer {
   }
 
   #takeBatch(): Taken {
-    const { shard } = this.#parts
-    const batch = new Batch(BATCH_ITEMS_MAX, BATCH_BYTES)
+    const { shard, batchItems = BATCH_ITEMS } = this.#parts
+    const batch = new Batch(BATCH_EXTENSION * batchItems, BATCH_BYTES)
     const { items } = batch
     let last = 0
     for (const item of shard.dirty) {
       // What a command did to one key stays together: a hash that a string replaced must not be
       // half gone after a crash, nor gone without the string.
-      if (items.size >= BATCH_ITEMS && shard.keyOf(item) !== shard.keyOf(last)) break
+      if (items.size >= batchItems && shard.keyOf(item) !== shard.keyOf(last)) break
       if (!shard.joinBatch(item, batch)) break
       last = item
     }
-    return { items: [...items], firstNewId: shard.take(items), clears: shard.clears }
+    return { batch, firstNewId: shard.take(batch), clears: shard.clears }
   }
 
-  async #writeBatch({ items, firstNewId, clears }: Taken): Promise<void> {
+  async #writeBatch({ batch, firstNewId, clears }: Taken): Promise<void> {
     const { shard, volume, store } = this.#parts
+    const items = [...batch.items]
     try {
       const { epoch } = volume
       const gone = items.filter(item => !shard.isLive(item)).map(item => shard.recordIdOf(item))
@@ -240,9 +256,9 @@ export class Syncer {
       // Idempotent: a record that already points at its new place is left as it is.
       await store.transact(switchRecords, { idempotent: true })
       // ORDER: the items of a shard that was emptied meanwhile are others now.
-      if (shard.clears === clears) shard.written(items)
+      if (shard.clears === clears) shard.written(batch)
     } catch (cause) {
-      if (shard.clears === clears) shard.putBack(items)
+      if (shard.clears === clears) shard.putBack(batch)
       throw cause
     }
   }
@@ -317,14 +333,16 @@ export class Syncer {
     }
     const writes = volume.stage(tx)
     const switching: Switching = { tx, writes, records }
+    const untilMs = performance.now() + TURNS_MS
     let count = 0
+    const isTurnOver = () => ++count % TURN_RECORDS === 0 && performance.now() < untilMs
     for (const id of records.gone) {
       await this.#clearRecord(switching, id)
-      if (++count % TURN_RECORDS === 0) await leaveTurn()
+      if (isTurnOver()) await leaveTurn()
     }
     for (const one of records.prepared) {
       await this.#switchRecord(switching, one)
-      if (++count % TURN_RECORDS === 0) await leaveTurn()
+      if (isTurnOver()) await leaveTurn()
     }
   }
 

@@ -10,10 +10,12 @@ import { Context, type Services } from './context.js'
 import { drain } from './drain.js'
 import { Gates } from './gates.js'
 import type { Registry } from './registry.js'
-import { connectionsWithin, openFileLimit } from './transport/open-files.js'
+import { rateBound } from './transport/listen-error.js'
+import { connectionBounds, descriptorBound, openFileLimit } from './transport/open-files.js'
 import type {
   ConnectionId,
   ListenOptions,
+  RefusalReason,
   Transport,
   TransportEvents,
   TransportFactory,
@@ -24,6 +26,14 @@ const BACKLOG = 4096
 /** Unsent bytes of a connection above which it is not read. */
 const HIGH_WATER_BYTES = 1024 * 1024
 const IDLE_CHECKS_PER_TIMEOUT = 4
+/** Refusals are logged at most so often: who is refused mostly comes again at once. */
+const REFUSALS_LOGGED_MS = 60_000
+
+/** What the operator reads, and may do something about. */
+const REFUSAL_CAUSES: Readonly<Record<RefusalReason, string>> = {
+  connections: 'as many are connected as network.max_clients and the limit of open files allow',
+  descriptors: 'the process has nearly as many files open as its limit of open files allows',
+}
 
 export interface ListenerOptions {
   readonly services: Services
@@ -42,6 +52,7 @@ export class Listener implements TransportEvents, ConnectionOwner {
   readonly #registry: Registry
   readonly #connections = new Map<ConnectionId, Connection>()
   readonly #idleTimer: NodeJS.Timeout | undefined
+  readonly #mayLogRefusal = rateBound(REFUSALS_LOGGED_MS)
   #isHurried = false
 
   constructor({ services, registry, factory }: ListenerOptions) {
@@ -104,8 +115,16 @@ export class Listener implements TransportEvents, ConnectionOwner {
     connection?.gone()
   }
 
+  onRefused(why: RefusalReason): void {
+    if (!this.#mayLogRefusal()) return
+    const fields = { port: this.#registry.port, connections: this.#connections.size }
+    this.#services.log.warn(fields, `clients are refused: ${REFUSAL_CAUSES[why]}`)
+  }
+
   onError(error: Error): void {
-    this.#services.log.warn({ err: error, port: this.#registry.port }, 'connection trouble')
+    const { port } = this.#registry
+    if (error.cause === undefined) this.#services.log.warn({ port }, error.message)
+    else this.#services.log.warn({ err: error, port }, 'connection trouble')
   }
 
   onOver(connection: Connection): void {
@@ -129,6 +148,7 @@ function listenOptions(config: Config, port: 'client' | 'admin'): ListenOptions 
   const { network } = config
   const side = port === 'client' ? network.external : network.internal
   const { enabled, cert_path: certPath, key_path: keyPath } = side.tls
+  const openFiles = openFileLimit()
   return {
     host: side.host,
     port: side.port,
@@ -136,7 +156,8 @@ function listenOptions(config: Config, port: 'client' | 'admin'): ListenOptions 
     highWaterBytes: HIGH_WATER_BYTES,
     queryBufferBytes: network.query_buffer_limit,
     replyBufferBytes: network.reply_buffer_limit,
-    maxConnections: connectionsWithin(network.max_clients, openFileLimit()),
+    maxConnections: connectionBounds(network.max_clients, openFiles)[port],
+    maxDescriptors: descriptorBound(openFiles),
     refusal: REFUSAL,
     tls: enabled && certPath && keyPath ? { certPath, keyPath } : undefined,
   }

@@ -173,9 +173,7 @@ impl Committer {
         let now = Instant::now();
         let due = match self.active_since {
             // Never in the past: a freeze that is due may have to wait for the applier.
-            Some(since) => {
-                Some((now + FREEZE_RETRY).max(since + self.shared.options.overlay_age))
-            }
+            Some(since) => Some((now + FREEZE_RETRY).max(since + self.shared.options.overlay_age)),
             None if self.recent.is_empty() => None,
             None => Some(now + IDLE_SWEEP),
         };

@@ -46,6 +46,7 @@ Limits LimitsOf(const Napi::Object& config) {
   limits.query_buffer_bytes = Size(config, "queryBufferBytes");
   limits.reply_buffer_bytes = Size(config, "replyBufferBytes");
   limits.connections = Size(config, "maxConnections");
+  limits.descriptors = Size(config, "maxDescriptors");
   limits.refusal.assign(refusal.Data(), refusal.Length());
   return limits;
 }

@@ -173,16 +173,14 @@ void Transport::Accept() {
   for (int i = 0; i < kAcceptsMax && listener_ >= 0; i++) {
     const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      accept_failing_ = false;
-      if (!AddConnection(fd)) close(fd);
+      if (Refuse(fd) || !AddConnection(fd)) close(fd);
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return;
     // No descriptor or memory left. The connection stays in the backlog, so the listener would
     // be ready again at once: the host says when to retry.
-    due_.push_back(Record{Record::kAcceptFailed, 0, errno, accept_failing_ ? 0 : 1, 0, 0});
-    accept_failing_ = true;
+    due_.push_back(Record{Record::kAcceptFailed, 0, errno, 0, 0, 0});
     epoll_event event{};
     event.data.u64 = kListenerTag;
     epoll_ctl(epoll_, EPOLL_CTL_MOD, listener_, &event);
@@ -190,16 +188,23 @@ void Transport::Accept() {
   }
 }
 
-// Returns false when the connection is refused.
+// Says why, and returns true, when there is no room for the connection. A new descriptor is the
+// lowest that is free: one near the limit tells that all others are in use.
+bool Transport::Refuse(int fd) {
+  const bool scarce = limits_.descriptors > 0 && static_cast<size_t>(fd) >= limits_.descriptors;
+  const bool full = (limits_.connections > 0 && open_count_ >= limits_.connections) ||
+                    (free_slots_.empty() && connections_.size() == shared_.slot_count);
+  if (!scarce && !full) return false;
+  send(fd, limits_.refusal.data(), limits_.refusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  Connection refused(fd);
+  refused.Finish();
+  refused.Discard();
+  Push(Record::kRefused, 0, 0, scarce ? 1 : 0);
+  return true;
+}
+
+// Returns false when the kernel cannot watch it.
 bool Transport::AddConnection(int fd) {
-  const bool full = limits_.connections > 0 && open_count_ >= limits_.connections;
-  if (full || (free_slots_.empty() && connections_.size() == shared_.slot_count)) {
-    send(fd, limits_.refusal.data(), limits_.refusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    Connection refused(fd);
-    refused.Finish();
-    refused.Discard();
-    return false;
-  }
   // A new slot while few are free, else the one free for longest: names repeat late.
   uint32_t slot = static_cast<uint32_t>(connections_.size());
   if (free_slots_.size() < kFreeSlotsMin && slot < shared_.slot_count) {

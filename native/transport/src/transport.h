@@ -31,9 +31,10 @@ struct Record {
     kLargeData = 3,     // the same in memory of its own: see LargeInput
     kDrain = 4,         // a slow connection caught up
     kClose = 5,         // a connection is gone
-    kAcceptFailed = 6,  // start: errno; end: 1 for the first failure of a row
+    kAcceptFailed = 6,  // start: errno; until RetryAccept, nobody is accepted
     kShutDown = 7,      // everything is released, after Shutdown
     kLinger = 8,        // our side has ended, the peer's has not: the host destroys it in a while
+    kRefused = 9,       // some were; end: 1 where descriptors run out, else 0
   };
   Kind kind;
   int32_t id;
@@ -77,6 +78,7 @@ struct Limits {
   size_t query_buffer_bytes;
   size_t reply_buffer_bytes;  // 0 = no bound
   size_t connections;         // 0 = no bound
+  size_t descriptors;         // a connection is refused whose descriptor is this or more; 0 = none
   std::string refusal;
 };
 
@@ -129,6 +131,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
   void CloseHandles();
 
   void Accept();
+  bool Refuse(int fd);
   bool AddConnection(int fd);
   void Watch(Connection& connection, uint32_t interest);
   void Read(Connection& connection);
@@ -164,7 +167,6 @@ class Transport : public std::enable_shared_from_this<Transport> {
   std::unique_ptr<LoopHandles> handles_;
   int epoll_ = -1;
   int listener_ = -1;
-  bool accept_failing_ = false;
   bool shutting_down_ = false;
   bool handles_closing_ = false;
   void (*on_abandoned_)(void*) = nullptr;

@@ -7,11 +7,12 @@ import { Span } from '../../../ts/resp/span.js'
 import { rounds, seed } from '../../support/budget.js'
 import { Random } from '../../support/random.js'
 
+let items: Items
 let dirty: DirtyItems
 let keys: number[]
 
 test.before.each(() => {
-  const items = new Items()
+  items = new Items()
   dirty = new DirtyItems(items)
   keys = Array.from({ length: 5_000 }, () => items.create(ItemKind.string, Span.of('k'), '', 0))
 })
@@ -67,6 +68,18 @@ test('many are taken from the front in turn while others come behind them', () =
     }
     check(model)
   }
+})
+
+test('what comes and goes behind one that stays leaves no room behind', () => {
+  const [stays, goes, next] = keys as [number, number, number]
+  dirty.add(stays)
+  for (let i = 0; i < 100_000; i++) {
+    dirty.add(goes)
+    dirty.delete(goes)
+  }
+  dirty.add(next)
+  check(new Set([stays, next]))
+  assert.ok(items.dirtyAt(next) < 16_384, "its place is behind tens of thousands of holes")
 })
 
 test('whatever is added, removed and put back, the order is that of a Set', () => {

@@ -67,6 +67,22 @@ test('an item is bound to the slot of its key, 0 included, until it is written',
   assert.ok(moves.isEmpty)
 })
 
+test('a field follows its hash: it left the same keys, and is bound likewise', () => {
+  moves.follow(2, 1)
+  assert.not(moves.has(2))
+  moves.leave(1, 'a')
+  moves.leave(1, 'b')
+  moves.bind(1, 7)
+  moves.follow(2, 1)
+  assert.ok(moves.has(2))
+  assert.equal(leaversOf('a'), [1, 2])
+  assert.equal([moves.keyLeft(2), moves.slotOf(2)], ['b', 7])
+  moves.settle(1)
+  assert.equal(leaversOf('b'), [2])
+  moves.settle(2)
+  assert.ok(moves.isEmpty)
+})
+
 test('a batch is full with its most items, or beyond its most bytes', () => {
   const batch = new Batch(2, 100)
   batch.add(1, 100)

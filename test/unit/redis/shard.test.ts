@@ -23,11 +23,13 @@ const fields = (key: string) => text.fields(key)
 const del = (key: string) => text.del(key)
 const dirty = () => text.dirty()
 
-/** What the syncer does with a batch until it has committed. @returns its items */
-function take(): number[] {
-  const items = [...shard.dirty]
-  shard.take(items)
-  return items
+/** What the syncer does with a batch until it has committed. @param most  items of the batch */
+function take(most = Number.POSITIVE_INFINITY): Batch {
+  while (!shard.dropFields(1)) assert.ok(shard.isDirty)
+  const batch = new Batch(most, Number.POSITIVE_INFINITY)
+  for (const item of shard.dirty) if (!shard.joinBatch(item, batch)) break
+  shard.take(batch)
+  return batch
 }
 
 /** What the syncer does with a batch that succeeds: ids of records go by the order of writes. */
@@ -118,6 +120,26 @@ test('an expired key is gone for every reader, and one that is set again lives',
   assert.is(shard.expiringSize, 1)
   set('k', '2')
   assert.is(get('k'), '2')
+})
+
+test('a key that is only looked at is not removed when it has expired', () => {
+  set('k', 'value', Date.now() + 60_000)
+  const peek = (key: string) => shard.peek(slotOfText(key), Span.of(key))
+  const item = peek('k')
+  const borrowed = shard.borrow(item) as Span
+  const { now } = Date
+  const later = now() + 120_000
+  Date.now = () => later
+  try {
+    assert.is(peek('k'), 0)
+    assert.is(borrowed.latin1(), 'value')
+    assert.is(shard.size, 1)
+    assert.is(get('k'), undefined)
+    assert.is(shard.size, 0)
+  } finally {
+    Date.now = now
+  }
+  assert.is(peek('none'), 0)
 })
 
 test('setting a string without an expiry drops the old one', () => {
@@ -370,6 +392,19 @@ test('the estimate of used bytes returns to zero', () => {
   set('h', 'now a string', Date.now() - 1)
   del('k')
   assert.is(get('h'), undefined)
+  assert.is(shard.usedBytes, 0)
+})
+
+test('a hash costs more than its items', () => {
+  for (let i = 0; i < 100; i++) hset(`h${i}`, 'f', '')
+  // Two items with their bytes, and a table on the heap: measured, about 370 bytes.
+  assert.ok(shard.usedBytes > 100 * 300 && shard.usedBytes < 100 * 500, String(shard.usedBytes))
+  for (let i = 0; i < 50; i++) del(`h${i}`)
+  const half = shard.usedBytes
+  for (let i = 50; i < 100; i++) del(`h${i}`)
+  for (let i = 0; i < 50; i++) hset(`h${i}`, 'f', '')
+  assert.is(shard.usedBytes, half)
+  for (let i = 0; i < 50; i++) del(`h${i}`)
   assert.is(shard.usedBytes, 0)
 })
 

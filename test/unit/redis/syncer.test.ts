@@ -187,6 +187,27 @@ test('many items are several batches of a thousand', async () => {
   assert.is(stringIn(loaded, 'key:2499'), '2499')
 })
 
+test('a batch is written although the event loop is slow', async () => {
+  for (const value of ['old', 'new']) {
+    if (value === 'new') await sync()
+    for (let i = 0; i < 1_000; i++) set(`key:${i}`, value)
+  }
+  let isBusy = true
+  const work = (): void => {
+    const endMs = performance.now() + 100
+    while (performance.now() < endMs);
+    if (isBusy) setImmediate(work)
+  }
+  work()
+  await sync().finally(() => {
+    isBusy = false
+  })
+  assert.is(await records(), 1_000)
+  // In one go, before its transaction is too old.
+  assert.is(await commits(), 2)
+  assert.is(stringIn(await load(), 'key:999'), 'new')
+})
+
 test('batches follow each other until nothing is dirty', async () => {
   for (let i = 0; i < 3_500; i++) set(`key:${i}`, String(i))
   syncer.start()
@@ -263,6 +284,90 @@ test('a batch that fails is put back, and written later', async () => {
   assert.is(await records(), 1)
 })
 
+/** A hash of so many fields is written in several batches. */
+const LARGE = 10_000
+
+function fill(key: string): void {
+  for (let i = 0; i < LARGE; i++) hset(key, `field:${i}`, 'value')
+}
+
+test('a large hash that is deleted or overwritten leaves no record', async () => {
+  fill('h')
+  await sync()
+  assert.is(await records(), LARGE)
+  const before = await commits()
+  del('h')
+  await sync()
+  assert.ok((await commits()) > before + 1, 'there were several batches')
+  assert.is(await records(), 0)
+  assert.equal(await accounting(), { used: 0, entries: 0 })
+  fill('h')
+  await sync()
+  set('h', 'string')
+  await sync()
+  assert.is(await records(), 1)
+  assert.is(stringIn(await load(), 'h'), 'string')
+})
+
+test('a large hash that is renamed and timed is so after a load', async () => {
+  const expiresAtMs = Date.now() + 60_000
+  const text = new TextShard(shard)
+  fill('{1}from')
+  await sync()
+  text.rename('{1}from', '{1}to')
+  text.expire('{1}to', expiresAtMs)
+  set('{1}from', 'next')
+  await sync()
+  const loaded = await load()
+  assert.not(loaded.isDirty)
+  assert.is(loaded.size, 2)
+  assert.is(entriesIn(loaded, '{1}to').length, LARGE)
+  assert.is(new TextShard(loaded).expiryOf('{1}to'), expiresAtMs)
+  assert.is(stringIn(loaded, '{1}from'), 'next')
+})
+
+test('the memory of a large hash is free although nothing can be written', async () => {
+  fill('h')
+  await sync()
+  const { stage } = member.redisVolume
+  member.redisVolume.stage = () => {
+    throw err('the store is gone')
+  }
+  const full = shard.usedBytes
+  del('h')
+  assert.is(await errorOf(() => sync()), 'ERR the store is gone')
+  assert.ok(shard.usedBytes < 0.8 * full, `${shard.usedBytes} of ${full} bytes are in use`)
+  member.redisVolume.stage = stage
+  syncer = makeSyncer()
+  await sync()
+  assert.is(shard.usedBytes, 0)
+  assert.is(await records(), 0)
+})
+
+test('a wipe that comes while a large hash is dropped is done before anything else', async () => {
+  fill('h')
+  await sync()
+  del('h')
+  syncer.start()
+  const { dropFields } = shard
+  let wiped: Promise<void> | undefined
+  shard.dropFields = count => {
+    if (wiped === undefined) {
+      dropFields.call(shard, 1)
+      shard.clear()
+      wiped = syncer.wipe()
+      set('after', '1')
+      return false
+    }
+    return dropFields.call(shard, count)
+  }
+  await until('the wipe was asked for', () => wiped !== undefined)
+  await wiped
+  await sync()
+  assert.is(await records(), 1)
+  assert.is(stringIn(await load(), 'after'), '1')
+})
+
 test('a wipe clears every record, chunks too, in one commit', async () => {
   for (let i = 0; i < 1_500; i++) set(`key:${i}`, String(i))
   set('long', Buffer.alloc(1_000_000))
@@ -300,6 +405,38 @@ test('what is written after a wipe stays, and what was on its way before does no
   assert.is(stringIn(loaded, 'before'), undefined)
   assert.is(stringIn(loaded, 'after'), '1')
   assert.is(await records(), 1)
+})
+
+test('a wipe waits for one batch, not for the end of all writes', async () => {
+  const volume = member.redisVolume
+  const { append } = volume
+  let batches = 0
+  let batchesOfWipe = 0
+  let wiped: Promise<void> | undefined
+  // Whenever a batch is written, the next one is due: nothing but the wipe ends this.
+  volume.append = (bodies, lengths) => {
+    set(`key:${batches++}`, '1')
+    if (batches === 3) {
+      shard.clear()
+      wiped = syncer.wipe().then(() => {
+        batchesOfWipe = batches
+      })
+      set('after', '1')
+    }
+    return append.call(volume, bodies, lengths)
+  }
+  set('before', '1')
+  syncer.start()
+  await until('the wipe was asked for', () => wiped !== undefined)
+  await wiped
+  assert.is(batchesOfWipe, 3)
+  await until('writing goes on', () => batches > 5)
+  volume.append = append
+  await sync()
+  const loaded = await load()
+  assert.is(stringIn(loaded, 'after'), '1')
+  for (const key of ['before', 'key:0', 'key:1', 'key:2'])
+    assert.is(stringIn(loaded, key), undefined)
 })
 
 test('a batch that fails while a wipe is due is not put back', async () => {

@@ -21,6 +21,15 @@ test('a span is what lies between its ends, and nothing around them', () => {
   assert.is(new Span(ALL, 97, 97).latin1(), '')
 })
 
+test('text of every length comes out whole', () => {
+  for (let length = 0; length <= 40; length++) {
+    for (const from of [0, 128, 256 - length]) {
+      const span = new Span(ALL, from, from + length)
+      assert.is(span.latin1(), ALL.toString('latin1').slice(from, from + length))
+    }
+  }
+})
+
 test('as many bytes are copied as there are, to their place', () => {
   const source = Buffer.concat([ALL, ALL])
   // Up to 64 bytes a loop copies, beyond that the runtime does.

@@ -48,6 +48,11 @@ if (process.platform === 'linux') {
     assert.equal(await run('native', 'starved', 64), { code: 0, output, trouble: '' })
   })
 
+  test('node: does not spin without a descriptor, and recovers', async () => {
+    const output = { errors: [], isIdle: true, echo: 'late\n' }
+    assert.equal(await run('node', 'starved', 64), { code: 0, output, trouble: '' })
+  })
+
   test('selects the native transport for plain TCP unless told otherwise', () => {
     const native = loadNativeTransport()
     const tls = { certPath: '', keyPath: '' }
@@ -85,6 +90,35 @@ test('TLS: echoes, refuses, and survives a client that speaks no TLS', async () 
   }
   assert.is(received, body)
   await until('it is closed', () => events.closed.length === 1)
+  await transport.close()
+})
+
+test('TLS: connections without a handshake are bounded, and leave room when they go', async () => {
+  const events = new Recorder()
+  const certPath = fileURLToPath(new URL('cert.pem', TLS_FILES))
+  const keyPath = fileURLToPath(new URL('key.pem', TLS_FILES))
+  const options = { tls: { certPath, keyPath }, maxConnections: 2 }
+  const { transport, port } = await start(nodeTransport, events, options)
+  for (let round = 0; round < 2; round++) {
+    const silent: Client[] = []
+    const before = events.refused.length
+    while (events.refused.length === before) {
+      assert.ok(silent.length < 100, 'all of them are kept')
+      silent.push(await Client.connect(port))
+    }
+    await silent.at(-1)!.readAll()
+    // Without a reset they would be kept until the time for a handshake is over.
+    for (const client of silent) client.socket.resetAndDestroy()
+    await until('a connection is served again', async () => {
+      const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+      const isServed = await once(socket, 'secureConnect').then(
+        () => true,
+        () => false,
+      )
+      socket.destroy()
+      return isServed
+    })
+  }
   await transport.close()
 })
 

@@ -385,12 +385,43 @@ for (const { name, factory } of implementations()) {
     await until('it is open', () => events.opened.length === 2)
     const third = await Client.connect(port)
     assert.is((await third.readAll()).toString(), DEFAULTS.refusal.toString())
+    assert.equal(events.refused, ['connections'])
     first.socket.destroy()
     await until('it is closed', () => events.closed.length === 1)
     const fourth = await Client.connect(port)
     fourth.socket.write('room again\n')
     assert.is((await fourth.read(11)).toString(), 'room again\n')
     await transport.close()
+  })
+
+  test('refuses connections while few descriptors are left', async () => {
+    const events = new Recorder()
+    // The client's own descriptor comes before the one that is accepted.
+    const used = readdirSync('/proc/self/fd').map(Number)
+    const { transport, port } = await start(factory, events, {
+      maxDescriptors: Math.max(...used) + 40,
+    })
+    const clients: Client[] = []
+    while (events.refused.length === 0) {
+      clients.push(await Client.connect(port))
+      const both = clients.length
+      await until('it is served or not', () => events.opened.length + events.refused.length >= both)
+      assert.ok(clients.length < 60, 'all are served')
+    }
+    assert.equal(events.refused, ['descriptors'])
+    const refused = clients.pop()!
+    assert.is((await refused.readAll()).toString(), DEFAULTS.refusal.toString())
+    refused.socket.destroy()
+    assert.ok(clients.length > 5)
+    for (const client of clients.splice(5)) client.socket.destroy()
+    await until('they are closed', () => events.opened.length - events.closed.length === 5)
+    clients.push(await Client.connect(port))
+    for (const client of clients) {
+      client.socket.write('still here\n')
+      assert.is((await client.read(11)).toString(), 'still here\n')
+    }
+    await transport.close()
+    for (const client of clients) client.socket.destroy()
   })
 
   test('close releases every descriptor and reports every connection', async () => {

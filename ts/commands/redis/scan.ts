@@ -44,8 +44,8 @@ export const scan = command({
     'Begin with cursor 0, go on with the one returned, until that is 0. Every key that is there ' +
       'all the time appears at least once, whatever is written meanwhile; one that is deleted ' +
       'and made again counts as new.',
-    'COUNT says how many keys are looked at, 10 unless given and 10,000 at most; MATCH and TYPE ' +
-      'choose among them, so an answer may be empty before the end.',
+    'COUNT says about how many keys are looked at, 10 unless given and 10,000 at most; MATCH and ' +
+      'TYPE choose among them, so an answer may be empty before the end.',
     'Keys of other members are theirs to tell.',
   ],
   run: (ctx, { cursor: typed, options: words }) => {

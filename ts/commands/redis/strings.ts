@@ -137,7 +137,8 @@ const mget = command({
   run: (ctx, { key: names }) => {
     const shard = requireRedis(ctx).shardOf(ctx.slot)
     return names.map(name => {
-      const item = shard.find(ctx.slot, name)
+      // A key that is named twice may expire in between, and the first answer is borrowed.
+      const item = shard.peek(ctx.slot, name)
       return item !== 0 && shard.typeOf(item) === 'string' ? shard.borrow(item) : undefined
     })
   },

@@ -22,11 +22,13 @@ export const KIND_DATA = 2
 export const KIND_LARGE_DATA = 3
 export const KIND_DRAIN = 4
 export const KIND_CLOSE = 5
-/** `start` is the errno, `end` is 1 for the first failure of a row. */
+/** `start` is the errno. Nobody is accepted until `retryAccept`. */
 export const KIND_ACCEPT_FAILED = 6
 export const KIND_SHUT_DOWN = 7
 /** Our side has ended, the peer may still send: to be destroyed in a while. */
 export const KIND_LINGER = 8
+/** Connections were refused; `end` is 1 where descriptors run out. */
+export const KIND_REFUSED = 9
 
 /** Slices of the output to send, three int32 each, behind one element that counts them. */
 export const SLICE_STRIDE = 3
@@ -48,6 +50,7 @@ export interface NativeTransportConfig {
   readonly queryBufferBytes: number
   readonly replyBufferBytes: number
   readonly maxConnections: number
+  readonly maxDescriptors: number
   readonly refusal: Buffer
   /** Handles the first `count` records. */
   readonly onRecords: (count: number) => void

@@ -9,7 +9,7 @@
 import { lookup } from 'node:dns/promises'
 import { getSystemErrorMap } from 'node:util'
 import { ReplyWriter } from '../../resp/writer.js'
-import { listenError } from './listen-error.js'
+import { listenError, rateBound } from './listen-error.js'
 import type { NativeTransportHandle, NativeTransportModule } from './native-module.js'
 import * as layout from './native-module.js'
 import {
@@ -30,6 +30,7 @@ const SLOTS_MAX = 2 ** layout.SLOT_BITS
 const SLOT_MASK = SLOTS_MAX - 1
 const INT32_MAX = 2 ** 31 - 1
 const ACCEPT_RETRY_MS = 500
+const ACCEPT_REPORT_MS = 60_000
 const NOTHING = Buffer.alloc(0)
 
 /** @param native the loaded `transport.node` */
@@ -52,6 +53,7 @@ class NativeTransport implements Transport {
   #closed: Promise<void> | undefined
   #onShutDown: (() => void) | undefined
   #retryTimer: NodeJS.Timeout | undefined
+  readonly #mayReport = rateBound(ACCEPT_REPORT_MS)
 
   constructor(native: NativeTransportModule, options: ListenOptions, events: TransportEvents) {
     this.#options = options
@@ -69,6 +71,7 @@ class NativeTransport implements Transport {
         queryBufferBytes: Math.min(options.queryBufferBytes || INT32_MAX, INT32_MAX),
         replyBufferBytes: options.replyBufferBytes,
         maxConnections,
+        maxDescriptors: options.maxDescriptors,
         refusal: options.refusal,
         onRecords: (count: number) => this.#onRecords(count),
       }),
@@ -217,7 +220,10 @@ class NativeTransport implements Transport {
         this.#events.onClose(id)
         break
       case layout.KIND_ACCEPT_FAILED:
-        this.#onAcceptFailed(start, end === 1)
+        this.#onAcceptFailed(start)
+        break
+      case layout.KIND_REFUSED:
+        this.#events.onRefused(end === 1 ? 'descriptors' : 'connections')
         break
       case layout.KIND_LINGER:
         setTimeout(() => this.#handle.destroy(id), LINGER_MS).unref()
@@ -239,10 +245,10 @@ class NativeTransport implements Transport {
     this.#records[at + layout.RECORD_EXPECTED] = Math.min(events.expectBytes, INT32_MAX)
   }
 
-  #onAcceptFailed(errno: number, first: boolean): void {
+  #onAcceptFailed(errno: number): void {
     this.#retryTimer = setTimeout(() => this.#handle.retryAccept(), ACCEPT_RETRY_MS)
     this.#retryTimer.unref()
-    if (!first) return
+    if (!this.#mayReport()) return
     const [code, text] = getSystemErrorMap().get(-errno) ?? ['UNKNOWN', `system error ${errno}`]
     this.#events.onError(new Error(`cannot accept connections: ${text} (${code})`))
   }

@@ -10,11 +10,12 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer } from 'node:tls'
 import { ReplyWriter } from '../../resp/writer.js'
 import { listenError, rateBound } from './listen-error.js'
-import { adopt, formatAddress, Peer } from './peer.js'
+import { adopt, descriptorOf, formatAddress, Peer } from './peer.js'
 import {
   type ConnectionId,
   LINGER_MS,
   type ListenOptions,
+  type RefusalReason,
   type Transport,
   type TransportEvents,
   type TransportFactory,
@@ -24,6 +25,8 @@ const INPUT_BYTES = 64 * 1024
 /** Output is not gathered beyond this, even within one turn. */
 const FLUSH_BYTES = 1024 * 1024
 const HANDSHAKE_TIMEOUT_MS = 10_000
+/** TLS connections beside those that are served: in a handshake, or about to be refused. */
+const HANDSHAKES_MAX = 32
 const KEEP_ALIVE_MS = 300_000
 const ERROR_INTERVAL_MS = 1000
 const CONNECTION_ID_MAX = 2 ** 31 - 1
@@ -152,6 +155,9 @@ class NodeTransport implements Transport {
       key: readFileSync(tls.keyPath),
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     })
+    const { maxConnections } = this.#options
+    if (maxConnections > 0) server.maxConnections = maxConnections + HANDSHAKES_MAX
+    server.on('drop', () => this.#events.onRefused('connections'))
     server.on('secureConnection', socket => this.#acceptTls(socket))
     server.on('tlsClientError', (error, socket) => {
       const from = formatAddress(socket.remoteAddress, socket.remotePort)
@@ -165,7 +171,12 @@ class NodeTransport implements Transport {
   }
 
   #acceptPlain(accepted: Socket): void {
-    if (this.#refuse(accepted)) return
+    if (this.#refuse(accepted)) {
+      // What the kernel took is sent. Everyone in the backlog comes within this turn: each
+      // descriptor must be free again before the next one is accepted.
+      accepted.destroy()
+      return
+    }
     let peer: Peer | undefined
     const socket = adopt(accepted, this.#input, (_, byteCount) => {
       if (peer) this.#onBytes(peer, this.#input, byteCount)
@@ -174,18 +185,29 @@ class NodeTransport implements Transport {
   }
 
   #acceptTls(socket: Socket): void {
-    if (this.#refuse(socket)) return
+    if (this.#refuse(socket)) {
+      socket.destroySoon()
+      return
+    }
     const peer = this.#open(socket)
     socket.on('data', (chunk: Buffer) => this.#onBytes(peer, chunk, chunk.length))
   }
 
+  /** Says so when there is no room for the connection. @returns true then: it is to be closed */
   #refuse(socket: Socket): boolean {
-    const { maxConnections, refusal } = this.#options
-    if (maxConnections === 0 || this.#peers.size < maxConnections) return false
+    const why = this.#whyNot(socket)
+    if (why === undefined) return false
     socket.on('error', ignoreReset)
-    socket.write(refusal)
-    socket.destroySoon()
+    socket.write(this.#options.refusal)
+    this.#events.onRefused(why)
     return true
+  }
+
+  #whyNot(socket: Socket): RefusalReason | undefined {
+    const { maxConnections, maxDescriptors } = this.#options
+    if (maxDescriptors > 0 && descriptorOf(socket) >= maxDescriptors) return 'descriptors'
+    if (maxConnections > 0 && this.#peers.size >= maxConnections) return 'connections'
+    return undefined
   }
 
   #open(socket: Socket): Peer {

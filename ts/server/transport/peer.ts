@@ -83,7 +83,7 @@ interface AdoptOptions {
   readable: boolean
   writable: boolean
 }
-type HandleOwner = Socket & { _handle: { writeQueueSize?: number } | null }
+type HandleOwner = Socket & { _handle: { writeQueueSize?: number; fd?: number } | null }
 const AdoptingSocket = Socket as unknown as new (options: AdoptOptions) => Socket
 
 /**
@@ -116,6 +116,11 @@ export function adopt(
     writable: true,
   })
   return socket
+}
+
+/** The number of a socket's descriptor; -1 where the system tells none. */
+export function descriptorOf(socket: Socket): number {
+  return (socket as HandleOwner)._handle?.fd ?? -1
 }
 
 /** `host:port` as Redis prints it: v6 hosts in brackets, v4 hosts plain even on a v6 listener. */

@@ -20,6 +20,9 @@ export const LINGER_MS = 100
  *  Methods given the name of a connection that is gone do nothing. */
 export type ConnectionId = number
 
+/** Which bound connections were refused for: `maxConnections` or `maxDescriptors`. */
+export type RefusalReason = 'connections' | 'descriptors'
+
 export interface TransportEvents {
   /** A connection was accepted; `peer` and `local` are `host:port` or `[v6 host]:port`. */
   onOpen(connection: ConnectionId, peer: string, local: string): void
@@ -35,6 +38,8 @@ export interface TransportEvents {
   onDrain(connection: ConnectionId): void
   /** The connection is gone, for whatever reason; called exactly once, nothing follows. */
   onClose(connection: ConnectionId): void
+  /** Some connections were refused. Comes for each turn that refused any. */
+  onRefused(why: RefusalReason): void
   /** Trouble to be logged: no descriptor left to accept with, a TLS handshake that failed, or an
    *  event handler that threw (its connection is destroyed). */
   onError(error: Error): void
@@ -56,6 +61,9 @@ export interface ListenOptions {
   replyBufferBytes: number
   /** Connections beyond this get `refusal` (RESP bytes) and are closed. 0 = no bound. */
   maxConnections: number
+  /** The same for a connection whose descriptor would be this or more: the process is about to run
+   *  out of them. 0 = no bound. */
+  maxDescriptors: number
   refusal: Buffer
   /** PEM files; presence of them means TLS. */
   tls?: { certPath: string; keyPath: string } | undefined
