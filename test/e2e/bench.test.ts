@@ -75,7 +75,7 @@ test('the fairness benchmark times PINGs beside a pipeline', async () => {
   assert.match(await smoke('load/fairness.js'), /per s\nPING beside it: median [\d.]+ ms/)
 })
 
-test('the benchmark of large values times PINGs beside each command, on both transports', async () => {
+test('the benchmark of large values times PINGs beside commands, on both transports', async () => {
   const lines = await smoke('load/big-values.js')
   for (const transport of ['native', 'node']) {
     if (transport === 'native' && process.platform !== 'linux') continue

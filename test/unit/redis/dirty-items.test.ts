@@ -79,7 +79,7 @@ test('what comes and goes behind one that stays leaves no room behind', () => {
   }
   dirty.add(next)
   check(new Set([stays, next]))
-  assert.ok(items.dirtyAt(next) < 16_384, "its place is behind tens of thousands of holes")
+  assert.ok(items.dirtyAt(next) < 16_384, 'its place is behind tens of thousands of holes')
 })
 
 test('whatever is added, removed and put back, the order is that of a Set', () => {
