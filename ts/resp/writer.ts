@@ -77,8 +77,7 @@ export class ReplyWriter {
   }
 
   /** Takes what was written from `mark` on out of the writer, large values at their places.
-   *  INVARIANT: nothing is noted at `mark` itself from before: each noted value has bytes behind it.
-   */
+   *  INVARIANT: nothing is noted at `mark` from before: each noted value has bytes behind it. */
   take(mark: number): Rope {
     const parts: Buffer[] = []
     const copy = (start: number, end: number): void => {
