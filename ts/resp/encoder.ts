@@ -144,8 +144,8 @@ export class Encoder {
   #binary(data: string | Span | Rope | Uint8Array): void {
     this.#length(data.length)
     if (data instanceof Span) this.#out.span(data)
-    else if (data instanceof Rope) this.#out.rope(data)
     else if (typeof data === 'string') this.#out.latin1(data)
+    else if (data instanceof Rope) this.#out.rope(data)
     else this.#out.raw(data)
     this.#out.latin1('\r\n')
   }

@@ -142,12 +142,14 @@ export class Frame {
 
   /** Length of word `index`, bytes. */
   size(index: number): number {
-    return this.ropes?.get(index)?.length ?? this.ends[index]! - this.starts[index]!
+    const rope = this.ropes === undefined ? undefined : this.ropes.get(index)
+    return rope === undefined ? this.ends[index]! - this.starts[index]! : rope.length
   }
 
   /** A word as it came: one that is no rope is borrowed. */
   value(index: number): Span | Rope {
-    return this.ropes?.get(index) ?? this.span(index)
+    const rope = this.ropes === undefined ? undefined : this.ropes.get(index)
+    return rope === undefined ? this.span(index) : rope
   }
 
   /** Has the range of a word hold its bytes, whatever it was. */
@@ -160,7 +162,8 @@ export class Frame {
     this.ends[index] = this.#ownEnd
   }
 
-  /** The bytes of a rope in a row; undefined for other words. */
+  /** The bytes of a rope in a row; undefined for other words. Called where there are ropes, so that
+   *  words of all other frames are read without a call. */
   #flatOf(index: number): Buffer | undefined {
     const rope = this.ropes!.get(index)
     if (rope === undefined) return undefined
@@ -188,7 +191,8 @@ export class Frame {
 
   /** A word as text, one code unit for each byte: loses nothing, costs no Buffer. */
   latin1(index: number): string {
-    if (this.ropes?.has(index) === true) return this.span(index).latin1()
+    const flat = this.ropes === undefined ? undefined : this.#flatOf(index)
+    if (flat !== undefined) return latin1Of(flat, 0, flat.length)
     return latin1Of(this.input, this.base + this.starts[index]!, this.base + this.ends[index]!)
   }
 
