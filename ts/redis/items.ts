@@ -7,11 +7,12 @@
  *   block   [ name | value ]            in the arena, at the address
  *
  * A string is an item with the key as its name. A hash is an item without a value, and each of its
- * fields is an item with the field as its name. Values above 16 KiB are Buffers of their own.
+ * fields is an item with the field as its name. Values above 16 KiB are ropes of their own.
  *
  * INVARIANT: a number is used again only after `free`; 0 is no item.
  */
 
+import { Rope } from '../resp/rope.js'
 import { copyBytes, Span } from '../resp/span.js'
 import { Arena } from './arena.js'
 import { HEAP_VALUE_MAX_BYTES, type Value } from './record.js'
@@ -53,14 +54,14 @@ const LARGE = 1 << 24
 /** Estimated cost of an item besides its bytes: its words, and its part of an index. */
 const ITEM_OVERHEAD_BYTES = 48
 
-/** What a value may be given as: borrowed bytes are copied, a Buffer above 16 KiB is kept. */
+/** What a value may be given as: borrowed bytes are copied, a rope above 16 KiB is kept. */
 export type NewValue = Span | Value
 
 export class Items {
   readonly #arena = new Arena()
   readonly #chunks: Int32Array[] = []
   /** Values of items marked LARGE. */
-  readonly #large = new Map<number, Buffer>()
+  readonly #large = new Map<number, Rope>()
   #largeBytes = 0
   #count = 0
   /** Numbers from here on were never used. */
@@ -171,8 +172,8 @@ export class Items {
     return this.#blockSpan(item, 0, this.#words(item)[wordsOf(item) + NAME_LENGTH]!)
   }
 
-  /** The bytes of a value, borrowed until the item changes; a Buffer stays as it is. */
-  valueOf(item: number): Span | Buffer {
+  /** The bytes of a value, borrowed until the item changes; a rope stays as it is. */
+  valueOf(item: number): Span | Rope {
     const words = this.#words(item)
     const at = wordsOf(item)
     if (words[at + ID_HIGH]! & LARGE) return this.#large.get(item)!
@@ -291,7 +292,7 @@ export class Items {
     words[at + VALUE_LENGTH] = valueLength
   }
 
-  #keepLarge(item: number, kept: Buffer): void {
+  #keepLarge(item: number, kept: Rope): void {
     this.#large.set(item, kept)
     this.#largeBytes += kept.length
     const at = wordsOf(item)
@@ -314,17 +315,12 @@ function wordsOf(item: number): number {
 
 function write(page: Buffer, at: number, value: NewValue): void {
   if (value instanceof Span) copyBytes(page, at, value)
-  else if (typeof value !== 'string') value.copy(page, at)
+  else if (typeof value !== 'string') value.copyTo(page, at)
   else for (let i = 0; i < value.length; i++) page[at + i] = value.charCodeAt(i)
 }
 
-/** A value that is kept as a Buffer of its own; undefined for one that goes into the block. */
-function largeOf(value: NewValue): Buffer | undefined {
+/** A value that is kept as a rope of its own; undefined for one that goes into the block. */
+function largeOf(value: NewValue): Rope | undefined {
   if (value.length <= HEAP_VALUE_MAX_BYTES) return undefined
-  return Buffer.isBuffer(value) ? value : copyOf(value)
-}
-
-function copyOf(value: Span | string): Buffer {
-  if (typeof value === 'string') return Buffer.from(value, 'latin1')
-  return Buffer.from(value.bytes.subarray(value.start, value.end))
+  return value instanceof Rope ? value : Rope.of(value)
 }

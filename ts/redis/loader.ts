@@ -10,14 +10,14 @@ import type { Store } from '../store/store.js'
 import { yieldTurn } from '../store/turn.js'
 import { LOCATION_WORDS, type Locations, lengthAt, locationCount } from '../volume/locations.js'
 import type { Volume } from '../volume/volume.js'
-import { chunkCountOf, decodeRecord, RecordKind, type RedisRecord } from './record.js'
+import { chunkCountOf, decodeChunks, decodeRecord, RecordKind, type RedisRecord } from './record.js'
 import type { ShardData } from './shard.js'
 import { slotOf } from './slots.js'
 
 /** Records whose pointers are read together. */
 const BATCH_RECORDS = 2_000
 /** Bytes of bodies that are read together; a single longer body is read alone. */
-const BATCH_BYTES = 16 * 1024 * 1024
+const BATCH_BYTES = 4 * 1024 * 1024
 
 interface LoadParts {
   readonly store: Store
@@ -46,6 +46,7 @@ export async function loadShard(parts: LoadParts): Promise<void> {
       const to = endOfBatch(locations, from)
       const words = locations.subarray(from * LOCATION_WORDS, to * LOCATION_WORDS)
       await restoreRecords(parts, ids.slice(from, to), words)
+      await yieldTurn()
       from = to
     }
     begin = keyAfter(lastKey(batch))
@@ -84,7 +85,7 @@ async function restoreRecords(
       continue
     }
     const isChunked = head.kind === RecordKind.chunked
-    const record = isChunked ? decodeRecord(await readChunks(parts, recordId, head)) : head
+    const record = isChunked ? decodeChunks(await readChunks(parts, recordId, head)) : head
     const { key, value } = record
     const field = record.kind === RecordKind.string ? undefined : record.field
     const slot = slotOf(key.bytes, key.start, key.end)
@@ -92,12 +93,12 @@ async function restoreRecords(
   }
 }
 
-/** The bytes of a chunked record. */
+/** The chunks of a record, each in memory of its own. */
 async function readChunks(
   { store, volume }: LoadParts,
   recordId: number,
   head: RedisRecord,
-): Promise<Buffer> {
+): Promise<Buffer[]> {
   const range = redisChunksRange(volume.prefix, BigInt(recordId))
   const pointers = await store.transact(tx => {
     return tx.getRangeAll(range.begin, range.end, { snapshot: true })
@@ -106,10 +107,13 @@ async function readChunks(
   if (pointers.count !== expected) {
     throw new Error(`record ${recordId} has ${pointers.count} chunks instead of ${expected}`)
   }
-  const locations = new Uint32Array(pointers.count * LOCATION_WORDS)
-  let i = 0
-  for (const { value } of unpack(pointers)) putLocation(locations, i++, value)
-  return await volume.readAsync(locations)
+  const chunks: Buffer[] = []
+  for (const { value } of unpack(pointers)) {
+    const location = new Uint32Array(LOCATION_WORDS)
+    putLocation(location, 0, value)
+    chunks.push(await volume.readAsync(location))
+  }
+  return chunks
 }
 
 function putLocation(locations: Locations, i: number, packed: Buffer): void {

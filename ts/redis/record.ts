@@ -9,6 +9,7 @@
  * INVARIANT: kinds are stored for ever; numbers are only added, never reused.
  */
 
+import { Rope } from '../resp/rope.js'
 import { copyBytes, Span } from '../resp/span.js'
 
 export const RecordKind = {
@@ -18,15 +19,17 @@ export const RecordKind = {
 } as const
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind]
 
-/** A value: one byte in each code unit, or, above 16 KiB, bytes. */
-export type Value = string | Buffer
+/** A value: one byte in each code unit, or, above 16 KiB, bytes in pieces. */
+export type Value = string | Rope
 
-/** Values above this many bytes live as Buffers. */
+/** Values above this many bytes live as ropes. */
 export const HEAP_VALUE_MAX_BYTES = 16 * 1024
 
 export const RECORD_HEADER_BYTES = 21
 /** Length of the head of a chunked record. */
 export const CHUNKED_HEAD_BYTES = RECORD_HEADER_BYTES + 4
+
+const NOTHING = Buffer.alloc(0)
 
 /** A record to be written. */
 export interface NewRecord {
@@ -36,26 +39,26 @@ export interface NewRecord {
   readonly key: Span
   /** Undefined for strings. */
   readonly field: Span | undefined
-  readonly value: Span | Buffer
+  readonly value: Span | Rope
 }
 
-/** A record that was read; its bytes are borrowed. */
-export interface RedisRecord {
+/** A record that was read; its bytes are borrowed, but those of a rope. */
+export interface RedisRecord<V = Span> {
   readonly kind: RecordKind
   /** Unix time in ms, 0 = never. */
   readonly expiresAtMs: number
   readonly key: Span
   /** Empty for strings. */
   readonly field: Span
-  readonly value: Span
+  readonly value: V
 }
 
 /** Writes a record. @returns where it ends */
 export function encodeRecord(target: Buffer, start: number, record: NewRecord): number {
   const at = encodeRecordHead(target, start, record)
   const { value } = record
-  if (value instanceof Span) copyBytes(target, at, value)
-  else value.copy(target, at)
+  if (value instanceof Rope) return value.copyTo(target, at)
+  copyBytes(target, at, value)
   return at + value.length
 }
 
@@ -87,10 +90,36 @@ export function decodeRecord(bytes: Buffer, start = 0, end = bytes.length): Redi
   }
   return {
     kind: bytes[start] as RecordKind,
-    expiresAtMs: bytes.readInt32BE(start + 1) * 2 ** 32 + bytes.readUInt32BE(start + 5),
+    expiresAtMs: readInt64(bytes, start + 1),
     key: new Span(bytes, keyAt, fieldAt),
     field: new Span(bytes, fieldAt, valueAt),
     value: new Span(bytes, valueAt, end),
+  }
+}
+
+/** Reads the record that chunks make up; its value shares their memory.
+ *  @throws RangeError when bytes are missing */
+export function decodeChunks(chunks: readonly Buffer[]): RedisRecord<Rope> {
+  let [head = NOTHING, ...rest] = chunks
+  const keyAt = RECORD_HEADER_BYTES
+  let valueAt = keyAt
+  for (;;) {
+    if (head.length >= keyAt) valueAt = keyAt + head.readUInt32BE(9) + head.readUInt32BE(13)
+    const next = head.length < valueAt ? rest.shift() : undefined
+    if (next === undefined) break
+    head = Buffer.concat([head, next])
+  }
+  const fieldAt = keyAt + head.readUInt32BE(9)
+  const value = Rope.join([head.subarray(valueAt), ...rest])
+  if (head.length < valueAt || value.length !== head.readUInt32BE(17)) {
+    throw new RangeError('the lengths of a record do not add up')
+  }
+  return {
+    kind: head[0] as RecordKind,
+    expiresAtMs: readInt64(head, 1),
+    key: new Span(head, keyAt, fieldAt),
+    field: new Span(head, fieldAt, valueAt),
+    value,
   }
 }
 
@@ -107,6 +136,10 @@ export function encodeChunkedHead(expiresAtMs: number, chunkCount: number): Buff
 /** The number of chunks that a head stands for. */
 export function chunkCountOf({ value }: RedisRecord): number {
   return value.bytes.readUInt32BE(value.start)
+}
+
+function readInt64(bytes: Buffer, at: number): number {
+  return bytes.readInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4)
 }
 
 function writeInt64(target: Buffer, at: number, value: number): void {

@@ -7,7 +7,8 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
-import { err, RespError } from '../error.js'
+import { err, outOfMemory, RespError } from '../error.js'
+import { Transit } from '../resp/transit.js'
 import type { Store } from '../store/store.js'
 import type { ShardRoute, ShardRoutes } from '../volume/shard-routes.js'
 import type { SynchronousStandbys } from '../volume/standbys.js'
@@ -67,6 +68,9 @@ export class Redis {
   readonly watched = new WatchedKeys()
   /** What sessions keep for MULTI and WATCH. */
   readonly held: HeldBytes
+  /** Large words and replies on their way: they may use what memory is left, and the largest
+   *  request in any case. */
+  readonly transit: Transit
   readonly #parts: RedisParts
   readonly #shards = new Map<number, OpenShard>()
   /** Of all open shards. Each write adds up what they use. */
@@ -87,7 +91,11 @@ export class Redis {
 
   constructor(parts: RedisParts) {
     this.#parts = parts
-    this.held = new HeldBytes(parts.config.network.query_buffer_limit)
+    const { network, redis } = parts.config
+    this.held = new HeldBytes(network.query_buffer_limit)
+    this.transit = new Transit(() =>
+      Math.max(network.query_buffer_limit, redis.maxmemory - this.#keptBytes),
+    )
     this.#prefix = createHash('sha256')
       .update(parts.config.redis.volume_syncer.prefix)
       .digest()
@@ -224,12 +232,19 @@ export class Redis {
   }
 
   /** Refuses a write that would need more memory than allowed.
+   *  @param extraBytes what it adds besides words of its request
    *  @throws RespError OOM */
-  checkMemory(): void {
+  checkMemory(extraBytes = 0): void {
+    const { maxmemory } = this.#parts.config.redis
+    const usedBytes = this.#keptBytes + this.transit.usedBytes
+    if (usedBytes >= maxmemory || usedBytes + extraBytes > maxmemory) throw outOfMemory()
+  }
+
+  /** What data and sessions use. */
+  get #keptBytes(): number {
     let usedBytes = this.held.usedBytes
     for (let i = 0; i < this.#data.length; i++) usedBytes += this.#data[i]!.usedBytes
-    if (usedBytes < this.#parts.config.redis.maxmemory) return
-    throw new RespError('OOM', "command not allowed when used memory > 'maxmemory'.")
+    return usedBytes
   }
 
   #checkRoute(slot: number, isWrite: boolean): void {

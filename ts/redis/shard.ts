@@ -11,6 +11,7 @@
  */
 
 import { RespError } from '../error.js'
+import type { Rope } from '../resp/rope.js'
 import { Span } from '../resp/span.js'
 import { nowMs } from './clock.js'
 import { DirtyItems } from './dirty-items.js'
@@ -34,7 +35,7 @@ export interface StoredItem {
   readonly key: Span
   /** Undefined for a string. */
   readonly field: Span | undefined
-  readonly value: Span
+  readonly value: Span | Rope
   readonly recordId: number
   /** Unix time in ms, 0 = never. */
   readonly expiresAtMs: number
@@ -159,7 +160,7 @@ export class ShardData {
   }
 
   /** As `valueOf`, but borrowed until it changes. */
-  borrow(item: number): Span | Buffer {
+  borrow(item: number): Span | Rope {
     return this.#items.valueOf(item)
   }
 

@@ -13,6 +13,7 @@
 
 import type { Logger } from 'pino'
 import { err } from '../error.js'
+import { PIECE_BYTES, Rope } from '../resp/rope.js'
 import { redisChunkKey, redisChunksRange, redisRange, redisRecordKey } from '../store/keyspace.js'
 import { unpack } from '../store/packed-range.js'
 import { packPointer, unpackPointer } from '../store/pointer.js'
@@ -41,9 +42,9 @@ import { SyncerTrouble } from './syncer-trouble.js'
 const BATCH_ITEMS = 1_000
 const BATCH_EXTENSION = 8
 /** Bytes after which a batch takes no further item. */
-const BATCH_BYTES = 16 * 1024 * 1024
+const BATCH_BYTES = 8 * 1024 * 1024
 /** Bytes that are appended in one turn of the event loop. */
-const APPEND_BYTES = 8 * 1024 * 1024
+const APPEND_BYTES = 2 * 1024 * 1024
 /** Records that are switched in one turn of the event loop. */
 const TURN_RECORDS = 16
 /** After so long a transaction leaves no more turns to others: it lasts five seconds at most. */
@@ -54,8 +55,11 @@ const TURN_DROPS = 2_000
  *  have the larger share of the thread, and over 10,000 items a second are written nevertheless. */
 const BUSY_PAUSE_MS = 60
 const BUSY_UTILIZATION = 0.7
-/** A record longer than this, or than a quarter of a segment, is cut into chunks. */
-const CHUNK_MAX_BYTES = 8 * 1024 * 1024
+/** Chunks of a record that are switched in one turn of the event loop. */
+const TURN_CHUNKS = 128
+/** A record longer than this, or than a quarter of a segment, is cut into chunks: the pieces of its
+ *  value as they are, or parts of them. */
+const CHUNK_MAX_BYTES = PIECE_BYTES
 
 export interface SyncerParts {
   readonly shard: ShardData
@@ -419,18 +423,28 @@ export class Syncer {
   }
 
   #putRecord(
-    { tx, writes, records: { locations } }: Switching,
+    { tx, writes, records }: Switching,
     { recordId, body, chunkCount }: Prepared,
     { key, pointer }: { key: Buffer; pointer: Buffer },
-  ): void {
+  ): MaybePromise<void> {
     const { prefix } = this.#parts
     const id = idBytes(recordId)
     tx.set(key, pointer)
-    writes.append(prefix, id, locations, body)
+    writes.append(prefix, id, records.locations, body)
+    if (chunkCount === 0) return
+    return this.#putChunks({ tx, writes, records }, { recordId, body, chunkCount }, id)
+  }
+
+  async #putChunks(
+    { tx, writes, records: { locations } }: Switching,
+    { recordId, body, chunkCount }: Prepared,
+    id: Buffer,
+  ): Promise<void> {
     for (let chunk = 0; chunk < chunkCount; chunk++) {
       const at = body + 1 + chunk
       tx.set(this.#chunkKey(recordId, chunk), this.#pointer(locations, at))
-      writes.append(prefix, id, locations, at)
+      writes.append(this.#parts.prefix, id, locations, at)
+      if ((chunk + 1) % TURN_CHUNKS === 0) await leaveTurn()
     }
   }
 
@@ -486,15 +500,14 @@ export class Syncer {
 function cutRecord(shard: ShardData, item: number, chunkBytes: number): Buffer[] {
   const value = shard.borrow(item)
   const prefixBytes = shard.recordBytes(item) - value.length
-  if (!Buffer.isBuffer(value) || prefixBytes > chunkBytes) {
+  if (!(value instanceof Rope) || prefixBytes > chunkBytes) {
     const record = Buffer.allocUnsafeSlow(prefixBytes + value.length)
     shard.encode(item, record, 0)
     return cut(record, chunkBytes)
   }
-  const first = Buffer.allocUnsafeSlow(chunkBytes)
-  const headBytes = chunkBytes - shard.encodeHead(item, first)
-  value.copy(first, chunkBytes - headBytes, 0, headBytes)
-  return [first, ...cut(value.subarray(headBytes), chunkBytes)]
+  const first = Buffer.allocUnsafeSlow(prefixBytes)
+  shard.encodeHead(item, first)
+  return [first, ...value.pieces.flatMap(piece => cut(piece, chunkBytes))]
 }
 
 function cut(bytes: Buffer, chunkBytes: number): Buffer[] {

@@ -2,11 +2,12 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CLEAN, ItemKind, Items, type NewValue } from '../../../ts/redis/items.js'
+import { Rope } from '../../../ts/resp/rope.js'
 import { Span } from '../../../ts/resp/span.js'
 import { rounds, seed } from '../../support/budget.js'
 import { Random } from '../../support/random.js'
 
-/** Longer values are Buffers of their own. */
+/** Longer values are ropes of their own. */
 const BLOCK_MAX_BYTES = 16 * 1_024
 const LENGTHS = [0, 1, 15, 16, 17, 64, 65, 300, BLOCK_MAX_BYTES, BLOCK_MAX_BYTES + 1, 20_000]
 const ALL_BYTES = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte)).join('')
@@ -31,13 +32,13 @@ function create(kind: ItemKind, name: string, value: NewValue, link = 0): number
   return items.create(kind, Span.of(name), value, link)
 }
 
-function textOf(value: Span | Buffer): string {
-  return value instanceof Span ? value.latin1() : value.toString('latin1')
+function textOf(value: Span | Rope): string {
+  return value instanceof Span ? value.latin1() : value.flat().toString('latin1')
 }
 
 function check(item: number, model: Model): void {
   const value = items.valueOf(item)
-  assert.is(Buffer.isBuffer(value), model.value.length > BLOCK_MAX_BYTES)
+  assert.is(value instanceof Rope, model.value.length > BLOCK_MAX_BYTES)
   assert.ok(textOf(value) === model.value, 'the value is another')
   assert.ok(items.nameOf(item).latin1() === model.name, 'the name is another')
   assert.ok(items.hasName(item, Span.of(model.name)))
@@ -63,11 +64,11 @@ function drawText(random: Random): string {
   return textOfLength(random, random.between(0, kind < 0.9 ? 100 : 20_000))
 }
 
-/** A value as commands give it: borrowed, as text, or as a Buffer. */
+/** A value as commands give it: borrowed, as text, or as a rope. */
 function drawGiven(random: Random, text: string): NewValue {
   const kind = random.between(0, 2)
   if (kind === 0) return text
-  if (kind === 1) return Buffer.from(text, 'latin1')
+  if (kind === 1) return Rope.of(text)
   const around = Buffer.from(`<<<${text}>>>`, 'latin1')
   return new Span(around, 3, 3 + text.length)
 }
@@ -126,7 +127,7 @@ test('another name leaves the value as it is', () => {
   assert.is(items.usedBytes, 0)
 })
 
-test('borrowed bytes are copied, a long Buffer is kept', () => {
+test('borrowed bytes are copied, a long rope is kept', () => {
   for (const length of [10, BLOCK_MAX_BYTES, BLOCK_MAX_BYTES + 1]) {
     const input = Buffer.alloc(length, 'a')
     const item = create(ItemKind.string, 'k', new Span(input, 0, length))
@@ -136,7 +137,7 @@ test('borrowed bytes are copied, a long Buffer is kept', () => {
     input.fill('c')
     assert.ok(textOf(items.valueOf(item)) === 'b'.repeat(length), `${length} bytes were borrowed`)
   }
-  const long = Buffer.alloc(BLOCK_MAX_BYTES + 1)
+  const long = new Rope([Buffer.alloc(BLOCK_MAX_BYTES + 1)])
   assert.is(items.valueOf(create(ItemKind.string, 'k', long)), long)
 })
 

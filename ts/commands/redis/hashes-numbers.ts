@@ -2,7 +2,7 @@
 
 import { err } from '../../error.js'
 import { binary as binaryReply, integer } from '../../resp/reply.js'
-import { bytes, command, key, redisInteger, span } from '../../server/command.js'
+import { command, key, redisInteger, span } from '../../server/command.js'
 import { addDecimals, addInteger, incrementOf, parseDecimal, ZERO_TEXT } from './numbers.js'
 import { requireRedis } from './shared.js'
 
@@ -39,7 +39,7 @@ export const hincrbyfloat = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Adds a decimal to a field of a hash, from 0 when it is absent. Returns the sum.',
-  args: [key(span('key')), span('field'), bytes('increment')],
+  args: [key(span('key')), span('field'), span('increment')],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],

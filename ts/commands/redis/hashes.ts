@@ -3,12 +3,13 @@
 import type { Redis } from '../../redis/redis.js'
 import type { ShardData } from '../../redis/shard.js'
 import { integer, ok } from '../../resp/reply.js'
+import type { Rope } from '../../resp/rope.js'
 import type { Span } from '../../resp/span.js'
-import { command, key, rest, span } from '../../server/command.js'
+import { command, key, rest, span, value } from '../../server/command.js'
 import type { Context } from '../../server/context.js'
-import { IN_MEMORY_NOTE, requireRedis } from './shared.js'
+import { asSpan, IN_MEMORY_NOTE, requireRedis } from './shared.js'
 
-const PAIRS = rest(span('pairs'), { min: 2, step: 2, syntax: 'field value [field value …]' })
+const PAIRS = rest(value('pairs'), { min: 2, step: 2, syntax: 'field value [field value …]' })
 
 export const hset = command({
   name: 'HSET',
@@ -43,11 +44,11 @@ export const hmset = command({
 })
 
 /** @returns the number of new fields */
-function setFields(ctx: Context, name: Span, pairs: readonly Span[]): number {
+function setFields(ctx: Context, name: Span, pairs: readonly (Span | Rope)[]): number {
   const shard = growing(ctx)
   let added = 0
   for (let i = 0; i < pairs.length; i += 2) {
-    if (shard.setField(ctx.slot, name, pairs[i]!, pairs[i + 1]!)) added++
+    if (shard.setField(ctx.slot, name, asSpan(pairs[i]!), pairs[i + 1]!)) added++
   }
   return added
 }
@@ -58,7 +59,7 @@ export const hsetnx = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Sets a field of a hash, unless it is there. Returns 1 or 0.',
-  args: [key(span('key')), span('field'), span('value')],
+  args: [key(span('key')), span('field'), value('value')],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],

@@ -3,6 +3,7 @@
 import { Decimal } from 'decimal.js'
 import { err } from '../../error.js'
 import { parseCanonicalInt64 } from '../../resp/numbers.js'
+import type { Rope } from '../../resp/rope.js'
 import { Span } from '../../resp/span.js'
 
 /** What an absent value counts as. */
@@ -44,7 +45,7 @@ export function incrementOf(by: bigint): Increment {
  *  @param refuse  the text of the error for a value that is no integer
  *  @returns       the sum, as a number where it is a safe one
  *  @throws RespError ERR `refuse`, ERR increment or decrement would overflow */
-export function addInteger(value: Span | Buffer, by: Increment, refuse: string): Increment {
+export function addInteger(value: Span | Rope, by: Increment, refuse: string): Increment {
   if (typeof by === 'number' && value instanceof Span) {
     const small = smallInteger(value)
     if (small !== undefined) return small + by
@@ -73,13 +74,13 @@ function smallInteger({ bytes, start, end }: Span): number | undefined {
 }
 
 /** As text of one code unit for each byte. */
-function textOf(value: Span | Buffer): string {
-  return value instanceof Span ? value.latin1() : value.toString('latin1')
+function textOf(value: Span | Rope): string {
+  return value instanceof Span ? value.latin1() : value.flat().toString('latin1')
 }
 
 /** The decimal that bytes stand for: finite, or infinite as `inf` is.
  *  @returns undefined for what is no decimal, or one beyond the range */
-export function parseDecimal(value: Span | Buffer): Decimal | undefined {
+export function parseDecimal(value: Span | Rope): Decimal | undefined {
   if (value.length > DECIMAL_TEXT_MAX) return undefined
   const text = textOf(value)
   if (INFINITE_TEXT.test(text)) {

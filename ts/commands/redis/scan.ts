@@ -6,6 +6,7 @@ import type { Visit } from '../../redis/name-index.js'
 import type { NameTable } from '../../redis/name-table.js'
 import { parseCanonicalInt64 } from '../../resp/numbers.js'
 import { array, binary as binaryReply, tuple } from '../../resp/reply.js'
+import type { Rope } from '../../resp/rope.js'
 import type { Span } from '../../resp/span.js'
 import { binary, command, key, options, span } from '../../server/command.js'
 import { requireRedis } from './shared.js'
@@ -89,7 +90,7 @@ export const hscan = command({
     if (hash === undefined) return ['0', []] as const
     const { matches, count } = scanOptions(words, false)
     const visit = visitFields(hash.fields, cursor, count)
-    const found: (Span | Buffer)[] = []
+    const found: (Span | Rope)[] = []
     for (const item of visit.items) {
       const field = shard.nameOf(item)
       if (matches === undefined || matches(field.latin1())) found.push(field, shard.borrow(item))

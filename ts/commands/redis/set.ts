@@ -11,7 +11,15 @@ import {
   type Typed,
   typed,
 } from '../../resp/reply.js'
-import { type Command, command, key, options, redisInteger, span } from '../../server/command.js'
+import {
+  type Command,
+  command,
+  key,
+  options,
+  redisInteger,
+  span,
+  value,
+} from '../../server/command.js'
 import {
   EX,
   type ExpiryUnit,
@@ -65,7 +73,7 @@ const set = command({
   summary: 'Sets the string value of a key, whatever it held before.',
   args: [
     key(span('key')),
-    span('value'),
+    value('value'),
     options(
       'options',
       '[NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-s|PXAT unix-ms|KEEPTTL]',
@@ -105,7 +113,7 @@ const setnx = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Sets the string value of a key that does not exist. Returns 1, or 0 when it does.',
-  args: [key(span('key')), span('value')],
+  args: [key(span('key')), value('value')],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['OOM', 'MOVED'],
@@ -130,7 +138,7 @@ function setForCommand(name: string, summary: string, unit: ExpiryUnit): Command
     since: '0.1.0',
     complexity: 'O(1)',
     summary,
-    args: [key(span('key')), redisInteger('time'), span('value')],
+    args: [key(span('key')), redisInteger('time'), value('value')],
     port: 'client',
     flags: ['redis', 'write', 'sync'],
     errors: ['OOM', 'MOVED'],

@@ -3,13 +3,12 @@
 import { err } from '../../error.js'
 import { HEAP_VALUE_MAX_BYTES, type Value } from '../../redis/record.js'
 import { binary as binaryReply, integer } from '../../resp/reply.js'
-import { copyBytes, Span } from '../../resp/span.js'
-import { type Command, command, key, redisInteger, span } from '../../server/command.js'
+import { Rope } from '../../resp/rope.js'
+import { Span } from '../../resp/span.js'
+import { type Command, command, key, redisInteger, span, value } from '../../server/command.js'
 import { IN_MEMORY_NOTE, requireRedis } from './shared.js'
 
 const VALUE_MAX_BYTES = 512 * 1024 * 1024
-/** Memory that was made for values to grow into: nobody else has a part of it. */
-const growing = new WeakSet<ArrayBufferLike>()
 
 /** @throws RespError ERR string exceeds maximum allowed size … */
 function checkLength(bytes: number): void {
@@ -17,41 +16,24 @@ function checkLength(bytes: number): void {
   throw err('string exceeds maximum allowed size (proto-max-bulk-len)')
 }
 
-/** A copy with room behind it for a quarter more, so that appending goes on without copying. */
-function withRoom(value: Value, length: number): Buffer {
-  const grown = Buffer.allocUnsafeSlow(Math.min(VALUE_MAX_BYTES, length + Math.ceil(length / 4)))
-  growing.add(grown.buffer)
-  if (typeof value === 'string') grown.write(value, 'latin1')
-  else value.copy(grown)
-  return grown.subarray(0, length)
-}
+const toRope = (value: Value): Rope => (typeof value === 'string' ? Rope.of(value) : value)
 
 /** A value with bytes behind it. What is there is not touched: others may still be reading it. */
-function append(value: Value, added: Span): Value {
-  const length = value.length + added.length
-  if (typeof value === 'string' && length <= HEAP_VALUE_MAX_BYTES) {
-    return value + added.latin1()
-  }
-  const isRoomy =
-    typeof value !== 'string' && growing.has(value.buffer) && length <= value.buffer.byteLength
-  const whole = isRoomy ? Buffer.from(value.buffer, 0, length) : withRoom(value, length)
-  copyBytes(whole, value.length, added)
-  return whole
+function append(value: Value, added: Span | Rope): Value {
+  const isSmall = value.length + added.length <= HEAP_VALUE_MAX_BYTES
+  if (isSmall && typeof value === 'string' && added instanceof Span) return value + added.latin1()
+  return toRope(value).append(added)
 }
 
 /** A value with bytes over a part of it, and zeros up to there. */
-function overwrite(value: Value, offset: number, added: Span): Value {
+function overwrite(value: Value, offset: number, added: Span | Rope): Value {
   const end = offset + added.length
-  if (end <= HEAP_VALUE_MAX_BYTES && typeof value === 'string') {
+  const isSmall = end <= HEAP_VALUE_MAX_BYTES
+  if (isSmall && typeof value === 'string' && added instanceof Span) {
     const head = value.slice(0, offset).padEnd(offset, '\0')
     return head + added.latin1() + value.slice(end)
   }
-  // Zeros that the system hands out cost nothing until they are read.
-  const whole = Buffer.alloc(Math.max(end, value.length))
-  if (typeof value === 'string') whole.write(value, 'latin1')
-  else value.copy(whole)
-  copyBytes(whole, offset, added)
-  return whole
+  return toRope(value).overwrite(offset, added)
 }
 
 const appendCommand = command({
@@ -60,7 +42,7 @@ const appendCommand = command({
   since: '0.1.0',
   complexity: 'O(1) for each byte appended, over many calls',
   summary: 'Appends to the string of a key, which is made when absent. Returns the new length.',
-  args: [key(span('key')), span('value')],
+  args: [key(span('key')), value('value')],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -103,9 +85,9 @@ const setrange = command({
   name: 'SETRANGE',
   group: 'string',
   since: '0.1.0',
-  complexity: 'O(1), O(N) for strings above 16 KiB',
+  complexity: 'O(1); strings above 16 KiB are copied in part, 1 MiB at most',
   summary: 'Writes over a part of the string of a key. Returns the new length.',
-  args: [key(span('key')), redisInteger('offset'), span('value')],
+  args: [key(span('key')), redisInteger('offset'), value('value')],
   port: 'client',
   flags: ['redis', 'write', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -126,7 +108,9 @@ const setrange = command({
     // Beyond 2^53 it is too long in any case, also when it is rounded.
     const start = Number(offset)
     checkLength(start + value.length)
-    const whole = overwrite(item === 0 ? '' : shard.valueOf(item), start, value)
+    const old = item === 0 ? '' : shard.valueOf(item)
+    redis.checkMemory(Math.max(start - old.length, 0))
+    const whole = overwrite(old, start, value)
     if (item === 0) shard.setString(ctx.slot, name, whole, 0)
     else shard.replace(item, whole)
     return whole.length
@@ -134,14 +118,14 @@ const setrange = command({
 })
 
 /** The bytes from `first` to `last`, both included; negative ones count from the end. */
-function part(value: Span | Buffer, first: bigint, last: bigint): Span | Buffer | string {
+function part(value: Span | Rope, first: bigint, last: bigint): Span | Rope | string {
   const size = BigInt(value.length)
   if (first < 0n && last < 0n && first > last) return ''
   const from = clamp(first < 0n ? first + size : first, size)
   const to = clamp(last < 0n ? last + size : last, size)
   const end = Math.min(to + 1, value.length)
   if (from >= end) return ''
-  if (Buffer.isBuffer(value)) return value.subarray(from, end)
+  if (value instanceof Rope) return value.slice(from, end)
   return new Span(value.bytes, value.start + from, value.start + end)
 }
 

@@ -5,11 +5,12 @@ import { nowMs } from '../../redis/clock.js'
 import type { Value } from '../../redis/record.js'
 import type { ShardData } from '../../redis/shard.js'
 import { array, binary as binaryReply, integer, nullable, ok } from '../../resp/reply.js'
+import type { Rope } from '../../resp/rope.js'
 import type { Span } from '../../resp/span.js'
-import { type Command, command, key, options, rest, span } from '../../server/command.js'
+import { type Command, command, key, options, rest, span, value } from '../../server/command.js'
 import type { Context } from '../../server/context.js'
 import { positiveTime, type TypedExpiry, typedExpiry } from './expiry-time.js'
-import { IN_MEMORY_NOTE, requireRedis } from './shared.js'
+import { asSpan, IN_MEMORY_NOTE, requireRedis } from './shared.js'
 
 const get = command({
   name: 'GET',
@@ -42,7 +43,7 @@ const getset = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Sets the string value of a key, which never expires then. Returns the old one.',
-  args: [key(span('key')), span('value')],
+  args: [key(span('key')), value('value')],
   port: 'client',
   flags: ['redis', 'write', 'fast', 'sync'],
   errors: ['WRONGTYPE', 'OOM', 'MOVED'],
@@ -151,10 +152,10 @@ const mget = command({
 })
 
 /** Sets keys to values. */
-function setAll(ctx: Context, pairs: readonly Span[]): void {
+function setAll(ctx: Context, pairs: readonly (Span | Rope)[]): void {
   const shard = requireRedis(ctx).shardOf(ctx.slot)
   for (let i = 0; i < pairs.length; i += 2) {
-    shard.setString(ctx.slot, pairs[i]!, pairs[i + 1]!, 0)
+    shard.setString(ctx.slot, asSpan(pairs[i]!), pairs[i + 1]!, 0)
   }
 }
 
@@ -166,7 +167,7 @@ const mset = command({
   since: '0.1.0',
   complexity: 'O(N) in the number of keys',
   summary: 'Sets the string values of keys, whatever they held before.',
-  args: [rest(key(span('pairs')), PAIRS)],
+  args: [rest(key(value('pairs')), PAIRS)],
   port: 'client',
   flags: ['redis', 'write', 'sync'],
   errors: ['OOM', 'CROSSSLOT', 'MOVED'],
@@ -185,7 +186,7 @@ const msetnx = command({
   since: '0.1.0',
   complexity: 'O(N) in the number of keys',
   summary: 'Sets the string values of keys, or of none when one of them exists. Returns 1 or 0.',
-  args: [rest(key(span('pairs')), PAIRS)],
+  args: [rest(key(value('pairs')), PAIRS)],
   port: 'client',
   flags: ['redis', 'write', 'sync'],
   errors: ['OOM', 'CROSSSLOT', 'MOVED'],
@@ -197,7 +198,7 @@ const msetnx = command({
     redis.checkMemory()
     const shard = redis.shardOf(ctx.slot)
     for (let i = 0; i < pairs.length; i += 2) {
-      if (shard.find(ctx.slot, pairs[i]!) !== 0) return 0
+      if (shard.find(ctx.slot, asSpan(pairs[i]!)) !== 0) return 0
     }
     setAll(ctx, pairs)
     return 1
