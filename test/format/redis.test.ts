@@ -10,7 +10,7 @@ import {
   encodeRecordHead,
   RECORD_HEADER_BYTES,
   RecordKind,
-} from '../../ts/redis/record.js'
+} from '../../ts/redis/persistence/record.js'
 import { Rope } from '../../ts/resp/rope.js'
 import { Span } from '../../ts/resp/span.js'
 import { property } from '../support/budget.js'

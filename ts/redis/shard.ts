@@ -14,13 +14,13 @@ import { RespError } from '../error.js'
 import type { Rope } from '../resp/rope.js'
 import { Span } from '../resp/span.js'
 import { nowMs } from './clock.js'
-import { DirtyItems } from './dirty-items.js'
-import { Expiries } from './expiries.js'
-import { ItemKind, Items, type NewValue } from './items.js'
-import { KeyTables } from './key-tables.js'
-import { LargeHashes } from './large-hashes.js'
-import { type Batch, Moves } from './moves.js'
-import { NameTable } from './name-table.js'
+import { DirtyItems } from './memory/dirty-items.js'
+import { Expiries } from './memory/expiries.js'
+import { ItemKind, Items, type NewValue } from './memory/items.js'
+import { KeyTables } from './memory/key-tables.js'
+import { LargeHashes } from './memory/large-hashes.js'
+import { type Batch, Moves } from './memory/moves.js'
+import { NameTable } from './memory/name-table.js'
 import {
   encodeRecord,
   encodeRecordHead,
@@ -28,7 +28,7 @@ import {
   RECORD_HEADER_BYTES,
   RecordKind,
   type Value,
-} from './record.js'
+} from './persistence/record.js'
 
 /** What a record of the volume says; its bytes are borrowed. */
 export interface StoredItem {

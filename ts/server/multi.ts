@@ -5,7 +5,7 @@
  * they run. A queue that one request was refused for is `isAborted` and holds nothing.
  */
 import { err } from '../error.js'
-import type { HeldBytes } from '../redis/held-bytes.js'
+import type { HeldBytes } from '../redis/memory/held-bytes.js'
 import type { Frame } from '../resp/frame.js'
 import { any, array, nullableArray, oneOf, type Reply, type Typed, typed } from '../resp/reply.js'
 import type { Command } from './command.js'

@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { RespError } from '../../../ts/error.js'
-import { Arena } from '../../../ts/redis/arena.js'
+import { Arena } from '../../../ts/redis/memory/arena.js'
 import { ShardData } from '../../../ts/redis/shard.js'
 import { Span } from '../../../ts/resp/span.js'
 import { errorOf } from '../../support/data-member.js'

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { holdTime, nowMs, releaseTime } from '../../../ts/redis/clock.js'
-import { Batch } from '../../../ts/redis/moves.js'
+import { Batch } from '../../../ts/redis/memory/moves.js'
 import { ShardData } from '../../../ts/redis/shard.js'
 import { Span } from '../../../ts/resp/span.js'
 import { seed } from '../../support/budget.js'
