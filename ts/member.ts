@@ -30,6 +30,7 @@ import { Namespaces } from './store/namespaces/namespaces.js'
 import { Store } from './store/store.js'
 import { Watches } from './store/watches.js'
 import { Teardown } from './teardown.js'
+import { RoutedStandbys } from './volume/standbys.js'
 import { Volumes } from './volume/volumes.js'
 
 /** On each port, requests get this long to come to their reply, and clients to read it. */
@@ -141,7 +142,8 @@ async function open(config: Config, { version, log, teardown }: OpenOptions): Pr
   const tasks = new IndexTasks(await openClusterDirectory(store, config.cluster.name, 'tasks'))
   const registry = prefixRegistry
   const bucketRemoval = new BucketRemoval({ store, namespaces, volumes, tasks, registry })
-  const redis = config.redis.enabled ? new Redis({ ...parts, volumes }) : undefined
+  const standbys = new RoutedStandbys(routes, config.replication.synchronous)
+  const redis = config.redis.enabled ? new Redis({ ...parts, volumes, standbys }) : undefined
   if (redis !== undefined) {
     teardown.add('redis', () => redis.stop())
     await redis.start()
