@@ -68,7 +68,7 @@ class DocumentDraw {
     add('c', () => this.#scalar('c'))
     add('d', () => this.#nested())
     add('e', () => this.#elements())
-    add('m', () => drawAnything(this.#random))
+    add('m', () => this.#anything())
     fields.push(['u', this.#random.next() < 0.5 ? new Int32(number) : Long.fromNumber(number)])
     return Object.fromEntries(fields)
   }
@@ -77,6 +77,16 @@ class DocumentDraw {
     if (this.#random.next() < this.#noise) return drawAnything(this.#random)
     if (this.#random.next() < 0.08) return null
     return drawFitting(this.#random, this.#types.get(path)!)
+  }
+
+  /** Any value, or documents in arrays in arrays, which paths by name do not reach. */
+  #anything(): Value {
+    if (this.#random.next() < 0.6) return drawAnything(this.#random)
+    const length = this.#random.between(1, 3)
+    return Array.from({ length }, () => {
+      const element = { x: drawFitting(this.#random, 'int32') }
+      return this.#random.next() < 0.5 ? [element, drawAnything(this.#random, 1)] : element
+    })
   }
 
   #maybeArray(path: string): Value {
