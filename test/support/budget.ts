@@ -12,6 +12,7 @@ const ROUNDS = {
   plans: { short: 150, long: 5_000 },
   'filters on random documents': { short: 10_000, long: 200_000 },
   'filters beside mingo': { short: 100_000, long: 5_000_000 },
+  'damaged documents': { short: 20_000, long: 1_000_000 },
   'odd filters': { short: 2_000, long: 200_000 },
   'cursor batches': { short: 100, long: 3_000 },
   'volume steps': { short: 25, long: 1_000 },
