@@ -10,9 +10,6 @@ interface Rounds {
 
 const ROUNDS = {
   plans: { short: 150, long: 5_000 },
-  'filters on random documents': { short: 10_000, long: 200_000 },
-  'filters beside mingo': { short: 100_000, long: 5_000_000 },
-  'damaged documents': { short: 20_000, long: 1_000_000 },
   'odd filters': { short: 2_000, long: 200_000 },
   'cursor batches': { short: 100, long: 3_000 },
   'volume steps': { short: 25, long: 1_000 },
@@ -40,6 +37,9 @@ const ROUNDS = {
   'mutated pipelines': { short: 1_000, long: 100_000 },
   'garbage on a socket': { short: 60, long: 3_000 },
   pipelines: { short: 40, long: 3_000 },
+  'filters on random documents': { short: 10_000, long: 200_000 },
+  'filters beside mingo': { short: 100_000, long: 5_000_000 },
+  'damaged documents': { short: 20_000, long: 1_000_000 },
   'frames on a socket': { short: 500_000, long: 3_000_000 },
   'frames to the parser': { short: 1_000_000, long: 10_000_000 },
   'random requests': { short: 20_000, long: 1_000_000 },
