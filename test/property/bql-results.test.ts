@@ -2,13 +2,14 @@
  * Random documents, filters and sets of indexes: what a server finds is what a naive evaluator
  * finds, whatever indexes there are. `SEED=` replays all rounds of a run.
  */
-import { EJSON } from 'bson'
+import { deserialize, EJSON } from 'bson'
 import * as assert from 'uvu/assert'
 import { type CollationSpec, drawCollation, textOrder } from '../support/bql/collation.js'
 import { bytesOf, Collection, hexId, type Subject } from '../support/bql/collection.js'
 import { FilterDraw } from '../support/bql/draw-filters.js'
 import { matches } from '../support/bql/evaluate.js'
 import { resultSorted, type Sort, sortedBy } from '../support/bql/order.js'
+import { drawProjection } from '../support/bql/projection.js'
 import {
   type Ability,
   abilitiesOf,
@@ -31,8 +32,8 @@ const FILTERS_AFTER_CHANGES = 20
 
 /** What a server may not have yet; those parts begin by themselves when it has. */
 const LANDING: readonly Ability[] = [
-  ...(['INDEXES', 'COLLATION', 'SORTBY', 'RESULTSORT'] as const),
-  ...(['BUCKET.UPDATE', 'BUCKET.EXPLAIN'] as const),
+  ...(['INDEXES', 'BUCKET.INDEX', 'COLLATION', 'SORTBY', 'RESULTSORT'] as const),
+  ...(['PROJECTION', 'BUCKET.UPDATE', 'BUCKET.EXPLAIN'] as const),
 ]
 const PLANS = ['FullScan', 'IndexScan', 'RangeScan', 'CompoundIndexScan', 'Union'] as const
 
@@ -112,6 +113,8 @@ class Round {
         await this.#checkSorted(asked, subject, expected)
       } else if (roll < 0.3 && this.#abilities.has('RESULTSORT')) {
         await this.#checkResultSort(asked, subject, expected)
+      } else if (roll < 0.4 && this.#abilities.has('PROJECTION')) {
+        await this.#checkProjected(asked, subject, expected)
       } else await this.#checkFound(asked, subject, expected)
       if (this.#abilities.has('BUCKET.EXPLAIN')) await this.#explain(asked, subject)
     } catch (cause) {
@@ -143,7 +146,8 @@ class Round {
     } catch (cause) {
       assert.match(String(cause), /query cannot be executed: SORTBY '/)
       const isPlain = Object.keys(asked.filter).length === 0 && asked.collation === undefined
-      assert.not.ok(isPlain && sortable.includes(path), `${words.join(' ')}: ${cause}`)
+      const isReady = sortable.includes(path) && !subject.isLate
+      assert.not.ok(isPlain && isReady, `${words.join(' ')}: ${cause}`)
       see('SORTBY refused')
       return
     }
@@ -180,6 +184,22 @@ class Round {
     }
   }
 
+  async #checkProjected(asked: Asked, subject: Subject, expected: readonly Doc[]): Promise<void> {
+    const { argument, apply } = drawProjection(this.#random)
+    const text = JSON.stringify(argument)
+    // Ids may be left out, so documents are told apart by their order.
+    const found = (await this.#batches(asked, subject, ['PROJECTION', text])).flat()
+    assert.is(found.length, expected.length, text)
+    see('PROJECTION')
+    if (subject.indexes !== undefined) return
+    for (const [i, doc] of expected.entries()) {
+      const projected = apply(doc)
+      if (projected === undefined) continue
+      const shown = () => `${text} of ${EJSON.stringify(doc)}: ${EJSON.stringify(read(found[i]!))}`
+      if (!bytesOf(projected).equals(found[i]!)) assert.unreachable(shown())
+    }
+  }
+
   #batches({ filter, limit, collation }: Asked, { bucket }: Subject, words: readonly string[]) {
     const argument = filterArgument(filter, this.#random.next() < 0.5)
     const collated = collation === undefined ? [] : ['COLLATION', JSON.stringify(collation)]
@@ -202,10 +222,15 @@ function checkSeen(abilities: ReadonlySet<Ability>): void {
   const wanted = ['nothing found', 'something found']
   if (abilities.has('SORTBY')) wanted.push('SORTBY accepted', 'SORTBY refused')
   if (abilities.has('RESULTSORT')) wanted.push('RESULTSORT')
+  if (abilities.has('PROJECTION')) wanted.push('PROJECTION')
   if (abilities.has('INDEXES') && abilities.has('BUCKET.EXPLAIN')) wanted.push(...PLANS)
   for (const what of wanted) assert.ok((seen.get(what) ?? 0) > 20, `${what}: ${seen.get(what)}`)
   // A third of the filters at least finds something.
   assert.ok(seen.get('something found')! * 2 > seen.get('nothing found')!, 'too few hits')
+}
+
+function read(body: Buffer): object {
+  return deserialize(body, { promoteValues: false, bsonRegExp: true })
 }
 
 function assertSame(ids: readonly string[], expected: readonly Doc[]): void {

@@ -14,12 +14,13 @@ import type { Doc } from './values.js'
 
 /** All documents of a bucket in one batch. */
 const EVERYTHING = ['LIMIT', '9999'] as const
-const INDEXED_BUCKETS = 2
 
 /** One of the buckets. */
 export interface Subject {
   readonly bucket: string
   readonly indexes: IndexSet | undefined
+  /** The indexes came when there were documents, and may still be under construction. */
+  readonly isLate: boolean
 }
 
 export class Collection {
@@ -40,16 +41,25 @@ export class Collection {
   /** Makes the buckets and fills them. */
   async create(name: string, abilities: ReadonlySet<Ability>): Promise<void> {
     await this.#client.call('BUCKET.CREATE', name)
-    this.subjects.push({ bucket: name, indexes: undefined })
+    this.subjects.push({ bucket: name, indexes: undefined, isLate: false })
     if (abilities.has('INDEXES')) {
-      for (let i = 0; i < INDEXED_BUCKETS; i++) {
-        const indexes = drawIndexes(this.#random, this.shape, abilities.has('COLLATION'))
-        const bucket = `${name}-${i}`
-        await this.#client.call('BUCKET.CREATE', bucket, ...creation(indexes))
-        this.subjects.push({ bucket, indexes })
-      }
+      const indexes = drawIndexes(this.#random, this.shape, abilities.has('COLLATION'))
+      const bucket = `${name}-indexed`
+      await this.#client.call('BUCKET.CREATE', bucket, ...creation(indexes))
+      this.subjects.push({ bucket, indexes, isLate: false })
+    }
+    if (abilities.has('BUCKET.INDEX')) {
+      // Without collations: from when on that of an index counts is no matter of this test.
+      const indexes = drawIndexes(this.#random, this.shape, false)
+      const bucket = `${name}-late`
+      await this.#client.call('BUCKET.CREATE', bucket)
+      this.subjects.push({ bucket, indexes, isLate: true })
     }
     await this.insert(this.#random.between(5, 40))
+    for (const { bucket, indexes, isLate } of this.subjects) {
+      if (!isLate) continue
+      await this.#client.call('BUCKET.INDEX', 'CREATE', bucket, JSON.stringify(indexes!.schema))
+    }
   }
 
   get count(): number {

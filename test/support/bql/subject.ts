@@ -13,6 +13,7 @@ const PROBES = {
   RESULTSORT: ['BUCKET.QUERY', 'probe', '{}', 'RESULTSORT', 'p', 'ASC'],
   PROJECTION: ['BUCKET.QUERY', 'probe', '{}', 'PROJECTION', '{"p":1}'],
   'BUCKET.UPDATE': ['BUCKET.UPDATE', 'probe', '{}', '{"$set":{"p":1}}'],
+  'BUCKET.INDEX': ['BUCKET.INDEX', 'LIST', 'probe'],
   'BUCKET.EXPLAIN': ['BUCKET.EXPLAIN', 'probe', '{}'],
 } as const
 
