@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert'
 import { type CollationSpec, drawCollation, textOrder } from '../support/bql/collation.js'
 import { bytesOf, Collection, hexId, type Subject } from '../support/bql/collection.js'
 import { FilterDraw } from '../support/bql/draw-filters.js'
-import { matches } from '../support/bql/evaluate.js'
+import { matches, valueAt } from '../support/bql/evaluate.js'
 import { resultSorted, type Sort, sortedBy } from '../support/bql/order.js'
 import { drawProjection } from '../support/bql/projection.js'
 import {
@@ -119,7 +119,8 @@ class Round {
       if (this.#abilities.has('BUCKET.EXPLAIN')) await this.#explain(asked, subject)
     } catch (cause) {
       const where = this.#collection.describe(asked.filter, subject)
-      throw new Error(`LIMIT ${asked.limit} ${JSON.stringify(asked.collation)} ${where}`, { cause })
+      const options = `LIMIT ${asked.limit} ${JSON.stringify(asked.collation)}`
+      throw new Error(`${options} ${where}\n${reasonOf(cause)}`, { cause })
     }
   }
 
@@ -157,7 +158,8 @@ class Round {
     // The index that was read orders the texts; which one that was is the planner's choice.
     const orders = [defined?.singles.get(path), ...specs].map(textOrder)
     const possible = orders.map(text => sortedBy(expected, { path, descending, text }).map(hexId))
-    if (!possible.some(ids => ids.join() === found.join())) assert.equal(found, possible[0])
+    if (possible.some(ids => ids.join() === found.join())) return
+    assert.equal(found, possible[0], `${words.join(' ')}\n${this.#valuesAt(path, found)}`)
   }
 
   async #checkResultSort(asked: Asked, subject: Subject, expected: readonly Doc[]): Promise<void> {
@@ -175,13 +177,22 @@ class Round {
     for (const [i, batch] of ids.entries()) {
       if (subject.indexes === undefined) {
         const scanned = expected.slice(i * asked.limit, (i + 1) * asked.limit)
-        assert.equal(batch, resultSorted(scanned, sort).map(hexId), words.join(' '))
+        const context = `${words.join(' ')}\n${this.#valuesAt(path, batch)}`
+        assert.equal(batch, resultSorted(scanned, sort).map(hexId), context)
         continue
       }
       // The order of the scan is the planner's choice, so ties may stand in any order.
       const docs = batch.map(id => expected.find(doc => hexId(doc) === id)!)
-      assert.equal(resultSorted(docs, sort).map(hexId), batch, words.join(' '))
+      const context = `${words.join(' ')}\n${this.#valuesAt(path, batch)}`
+      assert.equal(batch, resultSorted(docs, sort).map(hexId), context)
     }
+  }
+
+  /** What the documents that were found have at a path, in their order. */
+  #valuesAt(path: string, ids: readonly string[]): string {
+    const docs = new Map(this.#collection.docs.map(doc => [hexId(doc), doc]))
+    const values = ids.map(id => [id.slice(-4), valueAt(docs.get(id) ?? {}, path) ?? null])
+    return EJSON.stringify(values, { relaxed: false })
   }
 
   async #checkProjected(asked: Asked, subject: Subject, expected: readonly Doc[]): Promise<void> {
@@ -227,6 +238,13 @@ function checkSeen(abilities: ReadonlySet<Ability>): void {
   for (const what of wanted) assert.ok((seen.get(what) ?? 0) > 20, `${what}: ${seen.get(what)}`)
   // A third of the filters at least finds something.
   assert.ok(seen.get('something found')! * 2 > seen.get('nothing found')!, 'too few hits')
+}
+
+/** An assertion's text, with what differs. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause)
+  const { details } = cause as { details?: string }
+  return `${cause.message}\n${details ?? ''}`
 }
 
 function read(body: Buffer): object {

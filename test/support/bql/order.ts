@@ -67,20 +67,25 @@ export function resultSorted(batch: readonly Doc[], sort: Sort): Doc[] {
   })
 }
 
-/** SORTBY: each document at its smallest element, or at its largest in descending order; ties by
- *  `_id`, and descending order is the exact reverse. */
+/** SORTBY: null and missing values first, then empty arrays, then values; each document at its
+ *  smallest element, or at its largest in descending order. Ties by `_id`, and descending order is
+ *  the exact reverse. */
 export function sortedBy(docs: readonly Doc[], sort: Sort): Doc[] {
   const { path, descending, text = bytewise } = sort
-  const key = (doc: Doc) => indexKey(valueAt(doc, path) ?? null, sort)
-  const ids = (left: Doc, right: Doc) =>
-    Buffer.compare((left._id as ObjectId).id, (right._id as ObjectId).id)
-  const ascending = (left: Doc, right: Doc) =>
-    compareAll(key(left), key(right), text) || ids(left, right)
-  return docs.toSorted((left, right) => ascending(left, right) * (descending ? -1 : 1))
+  const keyed = docs.map(doc => ({ doc, key: indexKey(valueAt(doc, path) ?? null, sort) }))
+  keyed.sort((left, right) => {
+    const order =
+      left.key.rank - right.key.rank || compareAll(left.key.value, right.key.value, text)
+    const ids = Buffer.compare((left.doc._id as ObjectId).id, (right.doc._id as ObjectId).id)
+    return (order || ids) * (descending ? -1 : 1)
+  })
+  return keyed.map(({ doc }) => doc)
 }
 
-function indexKey(value: Value, { descending, text = bytewise }: Sort): Value {
-  if (!isArray(value)) return value
+function indexKey(value: Value, { descending, text = bytewise }: Sort) {
+  if (!isArray(value)) return { rank: value === null ? 0 : 2, value }
   const elements = value.toSorted((left, right) => compareAll(left, right, text))
-  return elements[descending ? elements.length - 1 : 0] ?? null
+  const end = elements.at(descending ? -1 : 0)
+  if (end === undefined) return { rank: 1, value: null }
+  return { rank: end === null ? 0 : 2, value: end }
 }

@@ -82,11 +82,12 @@ test('sorts by an index with arrays at their smallest or largest element', () =>
     { _id: id(2), v: int(5) },
     { _id: id(3), v: [] },
     { _id: id(4), v: int(5) },
+    { _id: id(5), v: null },
   ]
   const ids = (descending: boolean) =>
     sortedBy(docs, { path: 'v', descending }).map(doc => (docs as Doc[]).indexOf(doc) + 1)
-  assert.equal(ids(false), [3, 1, 2, 4])
-  assert.equal(ids(true), [1, 4, 2, 3])
+  assert.equal(ids(false), [5, 3, 1, 2, 4])
+  assert.equal(ids(true), [1, 4, 2, 3, 5])
 })
 
 test.run()
