@@ -69,7 +69,7 @@ export class Collection {
   async insert(count: number): Promise<void> {
     const docs = drawDocuments(this.#random, this.shape, { from: this.#nextNumber, count })
     this.#nextNumber += count
-    this.docs.push(...docs)
+    this.docs = [...this.docs, ...docs]
     for (const { bucket } of this.subjects) await insertAll(this.#client, bucket, docs)
   }
 

@@ -29,15 +29,8 @@ export interface IndexSet {
   readonly schema: Readonly<Record<string, SingleSpec | readonly CompoundSpec[]>>
   readonly bucketCollation: CollationSpec | undefined
   readonly collations: Defined
-  /** Names that the server gives to them, those of compounds included. */
-  readonly names: readonly string[]
   /** Paths that have an index of their own which holds every document. */
   readonly sortable: readonly string[]
-}
-
-const PRINTED: Readonly<Partial<Record<string, string>>> = {
-  datetime: 'DATE_TIME',
-  objectid: 'OBJECT_ID',
 }
 
 /** A set of at least one index that the collection's documents fit, unless they are noisy: then
@@ -54,7 +47,6 @@ class IndexDraw {
   readonly #schema: Record<string, SingleSpec | CompoundSpec[]> = {}
   readonly #singles = new Map<string, CollationSpec>()
   readonly #compounds: { path: string; spec: CollationSpec }[] = []
-  readonly #names: string[] = []
   readonly #sortable: string[] = []
   #bucketCollation: CollationSpec | undefined
 
@@ -75,7 +67,9 @@ class IndexDraw {
       const isNew = compounds.every(
         ({ fields }) => JSON.stringify(fields) !== JSON.stringify(compound.fields),
       )
-      if (compound.fields.length >= 2 && isNew) compounds.push(compound)
+      if (compound.fields.length < 2 || !isNew) continue
+      compounds.push(compound)
+      this.#addCollations(compound)
     }
     if (compounds.length > 0) this.#schema.$compound = compounds
     return {
@@ -86,7 +80,6 @@ class IndexDraw {
         singles: this.#singles,
         compounds: this.#compounds,
       },
-      names: this.#names,
       sortable: this.#sortable,
     }
   }
@@ -105,7 +98,6 @@ class IndexDraw {
     // An index of texts without a collation of its own takes that of the bucket.
     const effective = bson_type === 'string' ? (collation ?? this.#bucketCollation) : undefined
     if (effective !== undefined) this.#singles.set(path, effective)
-    this.#names.push(`selector:${path}.bsonType:${PRINTED[bson_type] ?? bson_type.toUpperCase()}`)
     if (this.#shape.noise === 0) this.#sortable.push(path)
   }
 
@@ -122,17 +114,18 @@ class IndexDraw {
     const texts = fields.filter(({ bson_type }) => bson_type === 'string')
     const collation = texts.length > 0 ? this.#compoundCollation(texts) : undefined
     const unique = !hasArrays && fields.some(({ selector }) => selector === 'u')
-    const effective = collation ?? this.#bucketCollation
-    if (effective !== undefined) {
-      for (const { selector } of texts) this.#compounds.push({ path: selector, spec: effective })
-    }
-    this.#names.push(name)
     return {
       name,
       fields,
       ...(collation === undefined ? {} : { collation }),
       ...(unique ? { unique } : {}),
     }
+  }
+
+  #addCollations({ fields, collation = this.#bucketCollation }: CompoundSpec): void {
+    if (collation === undefined) return
+    const texts = fields.filter(({ bson_type }) => bson_type === 'string')
+    for (const { selector } of texts) this.#compounds.push({ path: selector, spec: collation })
   }
 
   /** None where a text field has a single-field index without collation: whether that index or
