@@ -5,6 +5,7 @@
  * client port -> membership -> bootstrap. Stop goes the other way.
  */
 
+import { availableParallelism } from 'node:os'
 import type { Logger } from 'pino'
 import { advertisedAddress } from './cluster/advertised.js'
 import { Cluster } from './cluster/cluster.js'
@@ -14,6 +15,7 @@ import type { Config } from './config/config.js'
 import { transportModule } from './native.js'
 import { Documents } from './query/documents.js'
 import { IndexTasks } from './query/index-tasks.js'
+import { IndexWorker } from './query/maintenance/index-worker.js'
 import { QueryPlans } from './query/query-plans.js'
 import { BucketRemoval } from './query/removal.js'
 import { Redis } from './redis/redis.js'
@@ -141,6 +143,15 @@ async function open(config: Config, { version, log, teardown }: OpenOptions): Pr
   const tasks = new IndexTasks(await openClusterDirectory(store, config.cluster.name, 'tasks'))
   const registry = prefixRegistry
   const bucketRemoval = new BucketRemoval({ store, namespaces, volumes, tasks, registry })
+  const { worker_pool_size: workers, worker_maintenance_interval: intervalS } = index.maintenance
+  const worker = new IndexWorker({
+    ...{ store, namespaces, routes, volumes, tasks, log },
+    isStrict: index.strict_types,
+    poolSize: workers || availableParallelism(),
+    intervalMs: intervalS * 1_000,
+  })
+  teardown.add('index worker', () => worker.stop())
+  worker.start()
   const redis = config.redis.enabled ? new Redis({ ...parts, volumes }) : undefined
   if (redis !== undefined) {
     teardown.add('redis', () => redis.stop())
