@@ -12,6 +12,8 @@ const ROUNDS = {
   plans: { short: 150, long: 5_000 },
   'plans over entries': { short: 10_000, long: 300_000 },
   'odd filters': { short: 2_000, long: 200_000 },
+  'builds beside writers': { short: 8, long: 500 },
+  'kill during builds': { short: 5, long: 200 },
   'cursor batches': { short: 100, long: 3_000 },
   'volume steps': { short: 25, long: 1_000 },
   'redis shard': { short: 1_000, long: 20_000 },

@@ -61,3 +61,32 @@ export async function tasksOf(
   const tasks = (await client.call('BUCKET.INDEX', 'TASKS', bucket, name)) as Map<Data, Data>
   return [...tasks.values()].map(task => Object.fromEntries(task as Map<Data, Data>))
 }
+
+/** BUCKET.INDEX VERIFY of a RESP3 session. */
+export interface Verified {
+  readonly documents: number
+  readonly entries: number
+  readonly errors: readonly string[]
+}
+
+export async function verify(client: RespClient, bucket: string): Promise<Verified> {
+  const report = (await client.call('BUCKET.INDEX', 'VERIFY', bucket)) as Map<Data, Data>
+  return Object.fromEntries(report) as unknown as Verified
+}
+
+/** Makes indexes, in the background. */
+export function createIndexes(client: RespClient, bucket: string, schema: object): Promise<Data> {
+  return client.call('BUCKET.INDEX', 'CREATE', bucket, JSON.stringify(schema))
+}
+
+/** Inserts documents, many at a time; the session must take JSON. */
+export async function insertAll(
+  client: RespClient,
+  bucket: string,
+  documents: readonly object[],
+): Promise<void> {
+  for (let from = 0; from < documents.length; from += 500) {
+    const some = documents.slice(from, from + 500).map(document => JSON.stringify(document))
+    await client.call('BUCKET.INSERT', bucket, 'DOCS', ...some)
+  }
+}

@@ -22,12 +22,12 @@ const PIECE_DOCUMENTS = 256
 const PIECE_ENTRIES = 1_024
 
 /** Indexes in these states are written, and their uniqueness is kept. */
-const MAINTAINED: ReadonlySet<IndexStatus> = new Set(['WAITING', 'BUILDING', 'READY'])
+export const MAINTAINED: ReadonlySet<IndexStatus> = new Set(['WAITING', 'BUILDING', 'READY'])
 
 /** Of `KeyChanges.kinds`. */
 const CLEARED = 0
 const ADDED = 1
-const EMPTY_ARRAY = 4
+export const EMPTY_ARRAY = 4
 /** Of `KeyChanges.flags`. */
 const HAS_ARRAYS = 1
 const HAS_SKIPPED = 2
@@ -182,13 +182,16 @@ export class IndexWrites {
    *  @returns the bucket with what its definitions say then */
   async fill(tx: Tx, pointerOf: (document: number) => Buffer): Promise<Bucket> {
     const deltas = this.#parts.indexes.definitions.map(() => 0)
-    let sinceTurn = 0
-    for (const { key, index, document } of this.#changes()) {
-      if ((await tx.get(key)) === undefined) {
+    const changes = [...this.#changes()]
+    for (let from = 0; from < changes.length; from += PIECE_ENTRIES) {
+      const piece = changes.slice(from, from + PIECE_ENTRIES)
+      const existing = await Promise.all(piece.map(({ key }) => tx.get(key)))
+      for (const [i, { key, index, document }] of piece.entries()) {
+        if (existing[i] !== undefined) continue
         deltas[index]!++
         tx.set(key, pointerOf(document))
       }
-      if (++sinceTurn % PIECE_ENTRIES === 0) await yieldTurn()
+      await yieldTurn()
     }
     this.#count(tx, deltas)
     return this.#noteFlags(tx)

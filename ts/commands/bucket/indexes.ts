@@ -16,6 +16,7 @@ import {
 import { IndexIds } from '../../query/index-schema.js'
 import { type IndexTask, TaskIds } from '../../query/index-tasks.js'
 import type { IndexDefinition } from '../../query/indexes.js'
+import { verifyBucket } from '../../query/maintenance/index-verification.js'
 import { array, boolean, bulk, integer, map, mapOf, ok, oneOf, typed } from '../../resp/reply.js'
 import { bytes, command, subcommand, text } from '../../server/command.js'
 import type { Context } from '../../server/context.js'
@@ -246,14 +247,45 @@ const analyze = subcommand({
     changing(ctx, bucket, (tx, change) => analyzeIndex(tx, change, name)),
 })
 
+const verify = subcommand({
+  name: 'VERIFY',
+  complexity: 'O(n) in the number of documents and entries, all of which are read',
+  summary: 'Checks that the indexes of a bucket are what its documents say.',
+  args: [text('bucket')],
+  flags: ['readonly'],
+  errors: [...BUCKET_ERRORS, 'REJECT'],
+  reply: map({ documents: integer, entries: integer, errors: array(bulk) }),
+  example: [
+    ...INDEXED_EXAMPLE,
+    'SESSION.ATTRIBUTE SET input_type json',
+    `BUCKET.INSERT people DOCS '{"name": "Ada", "age": 36}' '{"name": "Grace", "age": 45}'`,
+    'BUCKET.INDEX VERIFY people',
+  ],
+  notes: [
+    'Each document must have its entries in every `READY` index, and no others: with its value, ' +
+      'and pointing at it. An index that is being built may lack some. A value of a unique index ' +
+      'must be one document’s. The counters must be those of `DESCRIBE`.',
+    'It works in transactions of a bounded size and may run beside writers: a document and its ' +
+      'entries are read at one moment. A counter is not checked when the entries cannot be ' +
+      'counted within 3 s.',
+    'Documents and entries that were checked are counted; of the errors the first 100 are given. ' +
+      'All shards of the bucket must be served by this member.',
+  ],
+  run: async ({ services, session }, { bucket: name }) => {
+    const { store, volumes, documents } = services
+    const namespace = await services.namespaces.resolve(session.namespace)
+    return verifyBucket({ store, documents, context: volumes.scanContext }, { namespace, name })
+  },
+})
+
 export const bucketIndex = command({
   name: 'BUCKET.INDEX',
   group: 'bucket',
   since: '0.1.0',
-  summary: 'Makes, describes, drops and analyzes the indexes of a bucket.',
+  summary: 'Makes, describes, drops, analyzes and verifies the indexes of a bucket.',
   port: 'client',
   texts: { arity: () => 'wrong number of parameters' },
-  subcommands: [create, list, describe, drop, tasks, analyze],
+  subcommands: [create, list, describe, drop, tasks, analyze, verify],
 })
 
 function description(index: IndexDefinition, entries: bigint) {

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { RespError } from '../../error.js'
 import { nativeReason } from '../../native.js'
+import { StoreError } from '../../store/store-error.js'
 import { leaveTurn } from '../../store/turn.js'
 import type { QueuedTask } from '../index-tasks.js'
 import { IndexWork, type IndexWorkParts } from './index-work.js'
@@ -24,6 +25,8 @@ const PAUSE_MAX_MS = 50
 /** After a failure, doubled with each that follows. */
 const BACK_OFF_MS = 50
 const BACK_OFF_MAX_MS = 5_000
+/** Failures of the store in a row, for one task, that are not worth a line. */
+const QUIET_FAILURES = 3
 /** Failures are logged this often at most. */
 const LOG_EVERY_MS = 10_000
 
@@ -137,7 +140,10 @@ export class IndexWorker {
         failures = 0
         await this.#giveWay()
       } catch (cause) {
-        this.#logFailure(cause, 'work on an index failed; trying again')
+        // Conflicts with writers are in the nature of things.
+        if (failures >= QUIET_FAILURES || !(cause instanceof StoreError)) {
+          this.#logFailure(cause, 'work on an index failed; trying again')
+        }
         // What is not foreseen is left to the next look.
         if (!(cause instanceof RespError) && nativeReason(cause) === undefined) return
         await this.#backOff(failures++)

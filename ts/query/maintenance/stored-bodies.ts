@@ -1,8 +1,9 @@
-/** Reads the bodies that entries point at, whichever of this member's volumes they are in. */
+/** The bodies that entries point at, whichever of this member's volumes they are in. */
 
 import { RespError } from '../../error.js'
 import { nativeReason, type ScanContext } from '../../native.js'
 import type { Pair } from '../../store/packed-range.js'
+import { unpackPointer } from '../../store/pointer.js'
 import type { Bodies } from '../bodies.js'
 
 /** Larger reads happen off the event loop. */
@@ -25,6 +26,16 @@ export async function readBodies(context: ScanContext, entries: readonly Pair[])
   } catch (cause) {
     throw readError(cause, entries)
   }
+}
+
+/** The first entries, as many as have bodies of so many bytes together, and one at least. */
+export function upToBytes(entries: readonly Pair[], limitBytes: number): readonly Pair[] {
+  let bytes = 0
+  const end = entries.findIndex(({ value }, i) => {
+    bytes += unpackPointer(value).length
+    return i > 0 && bytes > limitBytes
+  })
+  return end === -1 ? entries : entries.slice(0, end)
 }
 
 /** A document whose bytes are damaged is named by its id. */
