@@ -23,6 +23,7 @@ import type { Context } from '../../server/context.js'
 import { stampText } from '../../store/stamp-text.js'
 import type { Tx } from '../../store/tx.js'
 import type { MaybePromise } from '../../store/types.js'
+import { PEOPLE_EXAMPLE } from './shared.js'
 
 const noCollation = map({})
 const collationReply = map({
@@ -256,9 +257,9 @@ const verify = subcommand({
   errors: [...BUCKET_ERRORS, 'REJECT'],
   reply: map({ documents: integer, entries: integer, errors: array(bulk) }),
   example: [
+    ...PEOPLE_EXAMPLE.filter(line => !line.startsWith('BUCKET.')),
     ...INDEXED_EXAMPLE,
-    'SESSION.ATTRIBUTE SET input_type json',
-    `BUCKET.INSERT people DOCS '{"name": "Ada", "age": 36}' '{"name": "Grace", "age": 45}'`,
+    ...PEOPLE_EXAMPLE.filter(line => line.startsWith('BUCKET.INSERT')),
     'BUCKET.INDEX VERIFY people',
   ],
   notes: [
