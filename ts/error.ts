@@ -57,6 +57,11 @@ export function err(message: string, options?: { cause?: unknown }): RespError {
   return new RespError('ERR', message, options)
 }
 
+/** The refusal of whatever would need more memory than allowed. */
+export function outOfMemory(): RespError {
+  return new RespError('OOM', "command not allowed when used memory > 'maxmemory'.")
+}
+
 /** The error that a client is told of: what was thrown if it is meant for clients, else the
  *  innermost cause that is, which failed first; undefined when there is none, which is a bug. */
 export function clientError(thrown: unknown): RespError | undefined {

@@ -32,6 +32,7 @@ import { Namespaces } from './store/namespaces/namespaces.js'
 import { Store } from './store/store.js'
 import { Watches } from './store/watches.js'
 import { Teardown } from './teardown.js'
+import { RoutedStandbys } from './volume/standbys.js'
 import { Volumes } from './volume/volumes.js'
 
 /** On each port, requests get this long to come to their reply, and clients to read it. */
@@ -152,7 +153,8 @@ async function open(config: Config, { version, log, teardown }: OpenOptions): Pr
   })
   teardown.add('index worker', () => worker.stop())
   worker.start()
-  const redis = config.redis.enabled ? new Redis({ ...parts, volumes }) : undefined
+  const standbys = new RoutedStandbys(routes, config.replication.synchronous)
+  const redis = config.redis.enabled ? new Redis({ ...parts, volumes, standbys }) : undefined
   if (redis !== undefined) {
     teardown.add('redis', () => redis.stop())
     await redis.start()

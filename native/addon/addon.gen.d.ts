@@ -297,6 +297,8 @@ export interface ScanResult {
   keyStart: number
   /** Its end. */
   keyEnd: number
+  /** How many bodies were read. */
+  bodiesRead: number
 }
 
 /** How to sort documents. */

@@ -75,4 +75,16 @@ test('the fairness benchmark times PINGs beside a pipeline', async () => {
   assert.match(await smoke('load/fairness.js'), /per s\nPING beside it: median [\d.]+ ms/)
 })
 
+test('the benchmark of large values times PINGs beside commands, on both transports', async () => {
+  const lines = await smoke('load/big-values.js')
+  for (const transport of ['native', 'node']) {
+    if (transport === 'native' && process.platform !== 'linux') continue
+    assert.match(
+      lines,
+      new RegExp(`^${transport} 1 MiB SET: \\d+ ms, longest PING [\\d.]+ ms`, 'm'),
+    )
+    assert.match(lines, new RegExp(`^${transport} 1 MiB load: `, 'm'))
+  }
+})
+
 test.run()

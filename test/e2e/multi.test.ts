@@ -46,6 +46,24 @@ test('answers the replies of the queue, in either protocol', async () => {
   await client.exchange(['EXEC'], '*3\r\n%1\r\n$1\r\nf\r\n$1\r\n1\r\n_\r\n:12182\r\n')
 })
 
+test('lets no key expire while the queue runs', async () => {
+  const client = await server.connect()
+  const keys = Array.from({ length: 1_000 }, (_, i) => `m:time${i}`)
+  await client.call('MSET', ...keys.flatMap(key => [`{m}${key}`, 'v']))
+  const toMicros = ([s, micros]: string[]) => Number(s) * 1_000_000 + Number(micros)
+  let elapsedMicros = 0
+  for (let walks = 10; elapsedMicros < 3_000; walks *= 2) {
+    await queue(client, 'TIME', 'SET m:brief v PX 1', ...Array(walks).fill('KEYS *9*8*7'))
+    for (const request of ['TIME', 'GET m:brief', 'PTTL m:brief', 'EXISTS m:brief']) {
+      await says(client, request, '+QUEUED')
+    }
+    const replies = (await client.call('EXEC')) as Data[]
+    assert.equal(replies.slice(-3), ['v', 1, 1])
+    elapsedMicros = toMicros(replies.at(-4) as string[]) - toMicros(replies[0] as string[])
+  }
+  await until('it expires', async () => (await client.call('EXISTS', 'm:brief')) === 0)
+})
+
 test('changes the protocol where HELLO stands in the queue', async () => {
   const client = await server.connect()
   await queue(client, 'GET m:none', 'HELLO 3', 'GET m:none')
@@ -94,6 +112,36 @@ test('refuses a whole queue for one request', async () => {
     await says(client, 'EXEC', '-ERR EXEC without MULTI')
   }
   await says(client, 'GET m:no', '$-1')
+})
+
+test('drops the queue and the watched keys at EXEC with surplus words', async () => {
+  const client = await server.connect()
+  const wrong = (name: string) => `wrong number of arguments for '${name}' command`
+  const dropped = `-EXECABORT Transaction discarded because of: ${wrong('exec')}`
+  for (const begin of [['MULTI', 'SET m:x 1'], []]) {
+    await client.exchange(['SET', 'm:watched', '1'], '+OK\r\n')
+    await says(client, 'WATCH m:watched', '+OK')
+    for (const request of begin) await client.call(...request.split(' '))
+    await says(client, 'EXEC surplus', dropped)
+    await says(client, 'EXEC', '-ERR EXEC without MULTI')
+    await says(client, 'SET m:watched 2', '+OK')
+    await queue(client, 'GET m:x')
+    await says(client, 'EXEC', '*1\r\n$-1')
+  }
+  for (const name of ['MULTI', 'DISCARD', 'UNWATCH']) {
+    await queue(client, 'SET m:x 1')
+    await says(client, `${name} surplus`, `-ERR ${wrong(name.toLowerCase())}`)
+    await says(client, 'SET m:x 2', '+QUEUED')
+    await client.exchange(['EXEC'], ABORTED)
+    await says(client, `${name} surplus`, `-ERR ${wrong(name.toLowerCase())}`)
+  }
+  // Behind writes that wait for a common commit.
+  for (const request of ['ZSET m:x 1', 'ZSET m:x 2', 'EXEC surplus', 'GET m:x']) {
+    client.send(...request.split(' '))
+  }
+  for (const reply of ['+OK\r\n', '+OK\r\n', `${dropped}\r\n`, '$-1\r\n']) {
+    assert.is(await client.readText(), reply)
+  }
 })
 
 test('refuses commands of Kronotop', async () => {

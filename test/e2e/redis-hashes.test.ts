@@ -161,6 +161,28 @@ test('adds to fields', async () => {
   ])
 })
 
+test('adds as exactly where a double holds the sum as where it does not', async () => {
+  const values = [0n, 1n, 10n ** 15n - 1n, 10n ** 15n, 2n ** 53n, 2n ** 63n - 1n]
+  const signed = values.flatMap(value => [value, -value])
+  const client = await server.connect()
+  for (const value of signed) {
+    for (const by of signed) {
+      const sum = value + by
+      if (sum >= 2n ** 63n || sum < -(2n ** 63n)) continue
+      await client.call('SET', 'exact', `${value}`)
+      await client.call('HSET', 'exact sum', 'f', `${value}`)
+      for (const key of [
+        ['INCRBY', 'exact'],
+        ['HINCRBY', 'exact sum', 'f'],
+      ]) {
+        assert.is(String(await client.call(...key, `${by}`)), `${sum}`)
+      }
+      assert.is(await client.call('GET', 'exact'), `${sum}`)
+      assert.is(await client.call('HGET', 'exact sum', 'f'), `${sum}`)
+    }
+  }
+})
+
 test('draws fields at random, in the shapes of both protocols', async () => {
   await exchanges(2, [
     [['HSET', 'one', 'f', 'v'], ':1\r\n'],

@@ -10,7 +10,8 @@ import {
   encodeRecordHead,
   RECORD_HEADER_BYTES,
   RecordKind,
-} from '../../ts/redis/record.js'
+} from '../../ts/redis/persistence/record.js'
+import { Rope } from '../../ts/resp/rope.js'
 import { Span } from '../../ts/resp/span.js'
 import { property } from '../support/budget.js'
 
@@ -34,7 +35,7 @@ function encode({ kind, expiresAtMs, key, field, value }: TextRecord): Buffer {
     expiresAtMs,
     key: Span.of(key),
     field: kind === RecordKind.string ? undefined : Span.of(field),
-    value: typeof value === 'string' ? Span.of(value) : value,
+    value: typeof value === 'string' ? Span.of(value) : new Rope([value]),
   })
   assert.is(end, AROUND + size)
   const around = Buffer.concat([target.subarray(0, AROUND), target.subarray(end)])
@@ -90,7 +91,7 @@ test('a head has its expiry, and counts its chunks in four bytes', () => {
 
 test('what stands before a value is written alike without it', () => {
   const key = Span.of('key')
-  const value = Buffer.from('value')
+  const value = Span.of('value')
   for (const field of [undefined, Span.of('field')]) {
     const kind = field === undefined ? RecordKind.string : RecordKind.hashField
     const record = { kind, expiresAtMs: 1, key, field, value }

@@ -14,6 +14,7 @@ import { serverSuite } from '../support/server-suite.js'
 const { server, test } = serverSuite('MULTI beside redis-server')
 
 const KEYS = ['{t}a', '{t}b', '{t}c']
+const BARE = ['MULTI', 'EXEC', 'exec', 'DISCARD', 'UNWATCH']
 /** Sessions, by their protocols. */
 const PROTOCOLS = [2, 2, 3] as const
 const REQUESTS_OF_A_ROUND = 100
@@ -47,6 +48,7 @@ const DRAWS: readonly ((random: Random) => Request)[] = [
   random => (random.next() < 0.3 ? ['FLUSHALL'] : ['ECHO', 'x']),
   random => (random.next() < 0.3 ? ['GET'] : ['MULTI']),
   random => (random.next() < 0.3 ? ['CLIENT', 'NOSUCH'] : ['EXEC']),
+  random => (random.next() < 0.3 ? [random.pick(BARE), 'surplus'] : ['MULTI']),
 ]
 
 /** What a pair of servers was asked, for a failure. */

@@ -3,9 +3,10 @@ import fc from 'fast-check'
 import { pino } from 'pino'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { loadShard } from '../../ts/redis/loader.js'
+import { loadShard } from '../../ts/redis/persistence/loader.js'
+import { Syncer } from '../../ts/redis/persistence/syncer.js'
 import { ShardData, type StoredItem } from '../../ts/redis/shard.js'
-import { Syncer } from '../../ts/redis/syncer.js'
+import { Rope } from '../../ts/resp/rope.js'
 import { prefixRange, redisRecordsPrefix } from '../../ts/store/keyspace.js'
 import type { Store } from '../../ts/store/store.js'
 import { property } from '../support/budget.js'
@@ -167,7 +168,8 @@ class Records extends ShardData {
 
   override restore(_slot: number, { key, value }: StoredItem): void {
     const name = key.latin1()
-    const life = Number.parseInt(value.latin1(), 10)
+    const bytes = value instanceof Rope ? value.flat().toString('latin1') : value.latin1()
+    const life = Number.parseInt(bytes, 10)
     add(this.livesOfKey, name, life)
     add(this.keysOfLife, life, name)
   }

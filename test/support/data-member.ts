@@ -25,6 +25,7 @@ import { Namespaces } from '../../ts/store/namespaces/namespaces.js'
 import { Store } from '../../ts/store/store.js'
 import type { Tx } from '../../ts/store/tx.js'
 import type { MaybePromise } from '../../ts/store/types.js'
+import { RoutedStandbys, type SynchronousStandbys } from '../../ts/volume/standbys.js'
 import type { Volume } from '../../ts/volume/volume.js'
 import { Volumes } from '../../ts/volume/volumes.js'
 import { storeSettings } from './cluster.js'
@@ -63,10 +64,14 @@ export interface DataMember {
   close(): Promise<void>
 }
 
-/** A member that is the primary of all shards. @param sets `key=value` settings */
-export async function openDataMember(sets: readonly string[] = []): Promise<DataMember> {
+/** A member that is the primary of all shards. @param sets `key=value` settings
+ *  @param standbys  whom synchronous writes wait for; default: those of the routes */
+export async function openDataMember(
+  sets: readonly string[] = [],
+  standbys?: SynchronousStandbys,
+): Promise<DataMember> {
   const directory = await mkdtemp(join(tmpdir(), 'kronotop-data-'))
-  return openIn(directory, { sets, place: storeSettings(sets), isAlone: true })
+  return openIn(directory, { sets, place: storeSettings(sets), isAlone: true, standbys })
 }
 
 interface OpenOptions {
@@ -74,6 +79,7 @@ interface OpenOptions {
   /** Settings that say where the store is; a joining member and a reopened one have the same. */
   readonly place: readonly string[]
   readonly isAlone: boolean
+  readonly standbys?: SynchronousStandbys | undefined
   readonly store?: Store
 }
 
@@ -91,7 +97,8 @@ async function openIn(directory: string, options: OpenOptions): Promise<DataMemb
   const parts = { store, routes, memberDirectory: identity.directory, config, log }
   const volumes = new Volumes(parts)
   await volumes.start()
-  const redis = new Redis({ ...parts, volumes })
+  const standbys = options.standbys ?? new RoutedStandbys(routes, config.replication.synchronous)
+  const redis = new Redis({ ...parts, volumes, standbys })
   await redis.start()
   await redis.loaded()
   const host = '127.0.0.1'

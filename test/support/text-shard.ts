@@ -90,7 +90,7 @@ export class TextShard {
   /** Value of a string or a field. */
   valueOf(item: number): string {
     const value = this.data.valueOf(item)
-    return typeof value === 'string' ? value : value.toString('latin1')
+    return typeof value === 'string' ? value : value.flat().toString('latin1')
   }
 
   #find(key: string): number {

@@ -107,6 +107,10 @@ function derive(values: Map<string, unknown>): void {
   }
   fill('store.path', join(String(values.get('data_dir')), '.store'))
   fill('cluster.auto_bootstrap', values.get('foundationdb.clusterfile') === undefined)
+  fill(
+    'redis.volume_syncer.synchronous_replication',
+    Number(values.get('replication.synchronous')) > 0,
+  )
   fill('redis.maxmemory', Math.floor(getHeapStatistics().heap_size_limit * 0.75))
 }
 

@@ -201,9 +201,11 @@ const redis = {
       min: 1,
       max: 3_600_000,
     }),
-    synchronous_replication: text('Earlier form of replication.synchronous.', undefined, {
-      ignored: 'replication.synchronous took its place',
-    }),
+    synchronous_replication: flag(
+      'Commits Redis data only once its standbys have it: as many as replication.synchronous says.',
+      undefined,
+      { derived: 'true if replication.synchronous is above 0' },
+    ),
   },
 }
 
@@ -281,8 +283,16 @@ export const SETTINGS = {
   redis,
   volume: volumes,
   replication: {
-    synchronous: integer('Standbys that a write waits for.', 0, { max: 100 }),
-    synchronous_timeout: integer('Longest wait for them.', 5000, { unit: 'ms', min: 1 }),
+    synchronous: integer(
+      'Standbys that a synchronous write waits for, or all that its shard has; 0 = all.',
+      0,
+      { max: 100 },
+    ),
+    synchronous_timeout: integer('Longest wait for them; then the write is tried again.', 5000, {
+      unit: 'ms',
+      min: 1,
+      max: 3_600_000,
+    }),
   },
   background_tasks: {
     journal_cleanup_task: {

@@ -21,6 +21,7 @@ import type { Cursor, Run } from './cursors.js'
 import { IndexWrites } from './index-writes.js'
 import { PRIMARY_INDEX } from './indexes.js'
 import { duplicateId, Insertion, idAt } from './insertion.js'
+import { type ExplainMap, explainQuery } from './planner/explain.js'
 import type { QueryPlans } from './query-plans.js'
 import { runOf } from './query-runs.js'
 import { type Match, type ScanBatch, scanBatch } from './scan.js'
@@ -148,6 +149,34 @@ export class Documents {
       if (nativeReason(cause)?.code !== 'UNKNOWN_SHARD') throw cause
       const isMissing = (shard: number) => this.#volumes.find('BUCKET', shard) === undefined
       throw this.#reject(bucket.shards.find(isMissing) ?? 0)
+    }
+  }
+
+  /** How a query would be executed. It is planned, and that plan is not remembered; with
+   *  `isAnalyzed` its first batch is read, and the plan may have been remembered for that.
+   *  @throws RespError as `read` */
+  async explain(tx: Tx, cursor: Cursor, isAnalyzed: boolean): Promise<ExplainMap> {
+    const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
+    const { bound, isCached } = this.#plans.explain(bucket, cursor.query)
+    const { collation } = cursor.query
+    const plan = explainQuery({ root: bound.root, isCached, collation })
+    if (!isAnalyzed) return plan
+    const startedAt = performance.now()
+    let plannedAt = startedAt
+    const planned = () => {
+      plannedAt = performance.now()
+    }
+    const { batch } = await this.read(tx, cursor, { format: 'json', planned })
+    return {
+      ...plan,
+      execution: {
+        entries_examined: batch.examined,
+        documents_read: batch.bodiesRead,
+        documents_returned: batch.ends.length,
+        planning_us: microseconds(plannedAt - startedAt),
+        reading_us: microseconds(batch.scanMs),
+        finishing_us: microseconds(performance.now() - plannedAt - batch.scanMs),
+      },
     }
   }
 
@@ -298,6 +327,13 @@ const NO_RESULTS: ScanBatch = {
   matches: [],
   position: undefined,
   isComplete: true,
+  examined: 0,
+  bodiesRead: 0,
+  scanMs: 0,
+}
+
+function microseconds(ms: number): number {
+  return Math.round(ms * 1_000)
 }
 
 /** Of documents that go: no entry points at them. */

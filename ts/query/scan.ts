@@ -81,6 +81,12 @@ export interface ScanBatch {
   readonly position: Position | undefined
   /** Whether all ranges were read to their end. */
   readonly isComplete: boolean
+  /** Entries that were read, those passed over included. */
+  readonly examined: number
+  /** Bodies that were read. */
+  readonly bodiesRead: number
+  /** How long it took. */
+  readonly scanMs: number
 }
 
 /** Reads until `limit` documents are found, the ranges end, or the budget is used up. A read that
@@ -112,6 +118,7 @@ class Scan {
   #found = 0
   #foundBytes = 0
   #examined = 0
+  #bodiesRead = 0
   #chunk: number
 
   constructor(tx: Tx, request: ScanRequest, withMatches: boolean) {
@@ -163,6 +170,9 @@ class Scan {
       matches: this.#matches,
       position: { range: this.#range, key },
       isComplete: this.#isComplete,
+      examined: this.#examined,
+      bodiesRead: this.#bodiesRead,
+      scanMs: performance.now() - this.#startedAt,
     }
   }
 
@@ -172,6 +182,7 @@ class Scan {
     this.#found += part.ends.length
     this.#foundBytes += part.payload.length
     this.#examined += part.examined
+    this.#bodiesRead += part.bodiesRead
     this.#chunk = this.#nextChunk()
   }
 

@@ -7,28 +7,32 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.js'
-import { err, RespError } from '../error.js'
+import { err, outOfMemory, RespError } from '../error.js'
+import { Transit } from '../resp/transit.js'
 import type { Store } from '../store/store.js'
 import type { ShardRoute, ShardRoutes } from '../volume/shard-routes.js'
+import type { SynchronousStandbys } from '../volume/standbys.js'
+import type { Volume } from '../volume/volume.js'
 import type { Volumes } from '../volume/volumes.js'
-import { HeldBytes } from './held-bytes.js'
-import { loadShard } from './loader.js'
+import { HeldBytes } from './memory/held-bytes.js'
+import { walk } from './memory/walk.js'
+import { loadShard } from './persistence/loader.js'
+import { Syncer } from './persistence/syncer.js'
 import { ShardData } from './shard.js'
 import { shardOfSlot, slotOf } from './slots.js'
-import { Syncer } from './syncer.js'
-import { walk } from './walk.js'
 import { WatchedKeys } from './watched-keys.js'
 
 const SWEEP_INTERVAL_MS = 100
 const SWEEP_KEYS = 20
 /** A sweep goes on at once when so many of its keys had expired. */
 const SWEEP_AGAIN = 5
-/** Sweeps in a row at most, so that nothing else waits for long. */
-const SWEEPS_MAX = 50
+/** A sweep takes so long at most, then others have their turn, for longer. */
+const SWEEP_LIMIT_MS = 2
+const SWEEP_PAUSE_MS = 6
 const PREFIX_BYTES = 8
 /** A start, or a change of routes, waits so long for data that is loaded. */
 const LOAD_PATIENCE_MS = 1_000
-/** So many keys that expire are looked at before keys are counted: with fewer it is exact. */
+/** So many keys that expire are looked at when keys are counted: with fewer it is exact. */
 const COUNTED_EXACTLY = 1_000
 /** Keys that RANDOMKEY draws before it gives up: they had all expired. */
 const DRAWS_MAX = 1_000
@@ -37,6 +41,8 @@ export interface RedisParts {
   readonly store: Store
   readonly routes: ShardRoutes
   readonly volumes: Volumes
+  /** Asked in synchronous mode only. */
+  readonly standbys: SynchronousStandbys
   readonly config: Config
   readonly log: Logger
 }
@@ -62,6 +68,9 @@ export class Redis {
   readonly watched = new WatchedKeys()
   /** What sessions keep for MULTI and WATCH. */
   readonly held: HeldBytes
+  /** Large words and replies on their way: they may use what memory is left, and the largest
+   *  request in any case. */
+  readonly transit: Transit
   readonly #parts: RedisParts
   readonly #shards = new Map<number, OpenShard>()
   /** Of all open shards. Each write adds up what they use. */
@@ -72,6 +81,8 @@ export class Redis {
   #admittedSlot = -1
   #admittedData: ShardData | undefined
   #sweeper: NodeJS.Timeout | undefined
+  /** The shard that is swept next, by its place in `#data`. */
+  #sweepTurn = 0
   #following: Promise<void> = Promise.resolve()
   /** Changes of routes that are not followed yet, and since when there have been some. */
   #pending = 0
@@ -80,7 +91,11 @@ export class Redis {
 
   constructor(parts: RedisParts) {
     this.#parts = parts
-    this.held = new HeldBytes(parts.config.network.query_buffer_limit)
+    const { network, redis } = parts.config
+    this.held = new HeldBytes(network.query_buffer_limit)
+    this.transit = new Transit(() =>
+      Math.max(network.query_buffer_limit, redis.maxmemory - this.#keptBytes),
+    )
     this.#prefix = createHash('sha256')
       .update(parts.config.redis.volume_syncer.prefix)
       .digest()
@@ -93,7 +108,7 @@ export class Redis {
   async start(): Promise<void> {
     this.#parts.routes.onChange(() => this.#followPatiently())
     await this.#followPatiently()
-    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS).unref()
+    this.#sweepAfter(SWEEP_INTERVAL_MS)
   }
 
   /** Resolves when the shards of this member are loaded, as the routes are now. */
@@ -104,7 +119,7 @@ export class Redis {
   /** Writes everything that is dirty. @throws what could not be written */
   async stop(): Promise<void> {
     this.#stopped = true
-    clearInterval(this.#sweeper)
+    clearTimeout(this.#sweeper)
     await this.#following
     await allOf([...this.#shards.values()].flatMap(({ syncer }) => syncer?.stop() ?? []))
   }
@@ -150,6 +165,11 @@ export class Redis {
     return this.findShard(slot)?.keysInSlot(slot) ?? []
   }
 
+  /** The number of keys of a slot; 0 when the slot is not served here. */
+  countInSlot(slot: number): number {
+    return this.findShard(slot)?.countInSlot(slot, COUNTED_EXACTLY) ?? 0
+  }
+
   keyspace(): { keys: number; expires: number } {
     let keys = 0
     let expires = 0
@@ -164,11 +184,7 @@ export class Redis {
    *  @throws RespError ERR shard id: … */
   countKeys(): number {
     let count = 0
-    for (const data of this.#ownShards(false)) {
-      // Twice, since a sweep ends with the turn that others have begun.
-      for (let turn = 0; turn < 2; turn++) data.sweep(COUNTED_EXACTLY)
-      count += data.size
-    }
+    for (const data of this.#ownShards(false)) count += data.countKeys(COUNTED_EXACTLY)
     return count
   }
 
@@ -216,12 +232,19 @@ export class Redis {
   }
 
   /** Refuses a write that would need more memory than allowed.
+   *  @param extraBytes what it adds besides words of its request
    *  @throws RespError OOM */
-  checkMemory(): void {
+  checkMemory(extraBytes = 0): void {
+    const { maxmemory } = this.#parts.config.redis
+    const usedBytes = this.#keptBytes + this.transit.usedBytes
+    if (usedBytes >= maxmemory || usedBytes + extraBytes > maxmemory) throw outOfMemory()
+  }
+
+  /** What data and sessions use. */
+  get #keptBytes(): number {
     let usedBytes = this.held.usedBytes
     for (let i = 0; i < this.#data.length; i++) usedBytes += this.#data[i]!.usedBytes
-    if (usedBytes < this.#parts.config.redis.maxmemory) return
-    throw new RespError('OOM', "command not allowed when used memory > 'maxmemory'.")
+    return usedBytes
   }
 
   #checkRoute(slot: number, isWrite: boolean): void {
@@ -285,13 +308,14 @@ export class Redis {
       const open = this.#shards.get(route.id)
       if (route.local && open === undefined) await this.#openShard(route)
       else if (!route.local && open !== undefined) this.#dropShard(route.id, open)
+      else open?.syncer?.followRoutes()
     }
   }
 
   /** A shard that cannot be loaded is unusable, loudly, until the routes change again; the others
    *  serve. */
   async #openShard(route: ShardRoute): Promise<void> {
-    const { store, volumes, config, log } = this.#parts
+    const { store, volumes, log } = this.#parts
     const volume = volumes.find('REDIS', route.id)
     if (volume === undefined) return
     const data = new ShardData(route.id)
@@ -304,15 +328,23 @@ export class Redis {
       log.error({ err: cause, shard: route.id }, 'loading Redis data failed')
       return
     }
-    open.syncer = new Syncer({
-      shard: data,
+    open.syncer = this.#makeSyncer(data, volume)
+    open.syncer.start()
+  }
+
+  #makeSyncer(shard: ShardData, volume: Volume): Syncer {
+    const { store, standbys, config, log } = this.#parts
+    const { period, synchronous_replication: isSynchronous } = config.redis.volume_syncer
+    const timeoutMs = config.replication.synchronous_timeout
+    return new Syncer({
+      shard,
       volume,
       store,
       prefix: this.#prefix,
-      periodMs: config.redis.volume_syncer.period,
+      periodMs: period,
+      synchronous: isSynchronous ? { standbys, timeoutMs } : undefined,
       log,
     })
-    open.syncer.start()
   }
 
   #keepShard(id: number, open: OpenShard | undefined): void {
@@ -329,11 +361,25 @@ export class Redis {
     open.syncer?.abandon()
   }
 
-  #sweep(): void {
-    for (const { data } of this.#shards.values()) {
-      let sweeps = 0
-      while (sweeps++ < SWEEPS_MAX && data.sweep(SWEEP_KEYS) >= SWEEP_AGAIN);
+  #sweepAfter(pauseMs: number): void {
+    if (this.#stopped) return
+    this.#sweeper = setTimeout(() => {
+      this.#sweepAfter(this.#sweep() ? SWEEP_INTERVAL_MS : SWEEP_PAUSE_MS)
+    }, pauseMs).unref()
+  }
+
+  /** Sweeps the shards in turn, until few keys of each had expired. @returns false when time is
+   *  up before that */
+  #sweep(): boolean {
+    const untilMs = performance.now() + SWEEP_LIMIT_MS
+    const shards = this.#data
+    for (let done = 0; done < shards.length; done++) {
+      this.#sweepTurn = (this.#sweepTurn + 1) % shards.length
+      const expired = shards[this.#sweepTurn]!.sweep(SWEEP_KEYS, untilMs)
+      if (performance.now() >= untilMs) return false
+      if (expired >= SWEEP_AGAIN) done = -1
     }
+    return true
   }
 }
 

@@ -11,13 +11,16 @@
  */
 
 import { RespError } from '../error.js'
+import type { Rope } from '../resp/rope.js'
 import { Span } from '../resp/span.js'
-import { DirtyItems } from './dirty-items.js'
-import { Expiries } from './expiries.js'
-import { ItemKind, Items, type NewValue } from './items.js'
-import { LargeHashes } from './large-hashes.js'
-import { type Batch, Moves } from './moves.js'
-import { NameTable } from './name-table.js'
+import { nowMs } from './clock.js'
+import { DirtyItems } from './memory/dirty-items.js'
+import { Expiries } from './memory/expiries.js'
+import { ItemKind, Items, type NewValue } from './memory/items.js'
+import { KeyTables } from './memory/key-tables.js'
+import { LargeHashes } from './memory/large-hashes.js'
+import { type Batch, Moves } from './memory/moves.js'
+import { NameTable } from './memory/name-table.js'
 import {
   encodeRecord,
   encodeRecordHead,
@@ -25,14 +28,14 @@ import {
   RECORD_HEADER_BYTES,
   RecordKind,
   type Value,
-} from './record.js'
+} from './persistence/record.js'
 
 /** What a record of the volume says; its bytes are borrowed. */
 export interface StoredItem {
   readonly key: Span
   /** Undefined for a string. */
   readonly field: Span | undefined
-  readonly value: Span
+  readonly value: Span | Rope
   readonly recordId: number
   /** Unix time in ms, 0 = never. */
   readonly expiresAtMs: number
@@ -43,9 +46,6 @@ export interface Hash {
   readonly key: number
   readonly fields: NameTable
 }
-
-/** Keys are spread over so many tables: none is large when it has to grow. */
-export const PART_COUNT = 256
 
 /** Estimated cost of a hash besides its items: its table. */
 const HASH_OVERHEAD_BYTES = 240
@@ -63,7 +63,7 @@ export class ShardData {
   /** How often everything was forgotten. */
   clears = -1
   #items!: Items
-  #parts!: NameTable[]
+  #keys!: KeyTables
   #hashes!: (Hash | undefined)[]
   #spareHashes!: number[]
   #expiries!: Expiries
@@ -79,9 +79,7 @@ export class ShardData {
   }
 
   get size(): number {
-    let total = 0
-    for (const part of this.#parts) total += part.size
-    return total
+    return this.#keys.size
   }
 
   get expiringSize(): number {
@@ -96,7 +94,7 @@ export class ShardData {
 
   /** The keys in parts; expired ones included. */
   get parts(): readonly NameTable[] {
-    return this.#parts
+    return this.#keys.parts
   }
 
   get isDirty(): boolean {
@@ -106,7 +104,7 @@ export class ShardData {
   /** The item of a live key, 0 when there is none; one that has expired is removed.
    *  @param slot hash slot of the key */
   find(slot: number, key: Span): number {
-    const item = this.#partOf(slot).find(key)
+    const item = this.#keys.find(slot, key)
     if (item === 0 || this.#items.linkOf(item) === 0 || this.isUnexpired(item)) return item
     this.delete(slot, key)
     return 0
@@ -114,7 +112,7 @@ export class ShardData {
 
   /** As `find`, but one that has expired is left to others: what was borrowed stays as it is. */
   peek(slot: number, key: Span): number {
-    const item = this.#partOf(slot).find(key)
+    const item = this.#keys.find(slot, key)
     return item !== 0 && this.isUnexpired(item) ? item : 0
   }
 
@@ -133,10 +131,11 @@ export class ShardData {
     return this.#hashes[this.#items.hashOf(item)]
   }
 
-  /** Has the time not come yet at which a key expires? */
+  /** Is the time not over yet at which a key expires? It lasts to the end of that millisecond, so
+   *  none is shorter than was asked for. */
   isUnexpired(key: number): boolean {
     const expiresAtMs = this.#expiries.get(key)
-    return expiresAtMs === 0 || expiresAtMs > Date.now()
+    return expiresAtMs === 0 || expiresAtMs >= nowMs()
   }
 
   /** What a key holds. */
@@ -161,7 +160,7 @@ export class ShardData {
   }
 
   /** As `valueOf`, but borrowed until it changes. */
-  borrow(item: number): Span | Buffer {
+  borrow(item: number): Span | Rope {
     return this.#items.valueOf(item)
   }
 
@@ -173,17 +172,15 @@ export class ShardData {
   /** Sets a string, whatever the key held before. @param expiresAtMs 0 = never
    *  @throws RespError OOM */
   setString(slot: number, key: Span, value: NewValue, expiresAtMs: number): void {
-    const part = this.#partOf(slot)
-    const old = part.find(key)
+    const old = this.#keys.find(slot, key)
     if (old !== 0 && this.#items.kindOf(old) === ItemKind.string) {
       this.replace(old, value)
       this.#expiries.set(old, expiresAtMs)
       return
     }
     const item = this.#items.create(ItemKind.string, key, value, 0)
-    this.#items.setSlot(item, slot)
     if (old !== 0) this.#removeKey(old, key, { slot, isTaken: true })
-    part.add(item, key)
+    this.#keys.add(slot, item, key)
     this.dirty.add(item)
     if (expiresAtMs !== 0) this.#expiries.set(item, expiresAtMs)
   }
@@ -199,14 +196,9 @@ export class ShardData {
   setField(slot: number, key: Span, field: Span, value: NewValue): boolean {
     const hash = this.findHash(slot, key) ?? this.#newHash(slot, key)
     const item = hash.fields.find(field)
-    if (item !== 0) {
-      this.replace(item, value)
-      return false
-    }
-    const added = this.#items.create(ItemKind.field, field, value, this.#items.hashOf(hash.key))
-    hash.fields.add(added, field)
-    this.dirty.add(added)
-    return true
+    if (item === 0) this.#addField(hash, field, value)
+    else this.replace(item, value)
+    return item === 0
   }
 
   /** Deletes a field of a hash, and the hash with its last one. @returns true when it was there
@@ -227,7 +219,7 @@ export class ShardData {
     this.clears++
     this.#items = new Items()
     this.dirty = new DirtyItems(this.#items)
-    this.#parts = Array.from({ length: PART_COUNT }, () => new NameTable(this.#items))
+    this.#keys = new KeyTables(this.#items)
     this.#hashes = []
     this.#spareHashes = []
     this.#expiries = new Expiries(this.#items)
@@ -237,7 +229,7 @@ export class ShardData {
 
   /** @returns true when the key existed */
   delete(slot: number, key: Span): boolean {
-    const item = this.#partOf(slot).find(key)
+    const item = this.#keys.find(slot, key)
     if (item === 0) return false
     const existed = this.isUnexpired(item)
     this.#removeKey(item, key, { slot, isTaken: false })
@@ -256,17 +248,17 @@ export class ShardData {
   }
 
   /** Gives all that a key has, its expiry too, to another key of its slot, whatever that held.
-   *  @returns true when the key exists */
+   *  @returns true when the key exists. @throws RespError OOM */
   rename(slot: number, from: Span, to: Span): boolean {
     const key = this.find(slot, from)
     if (key === 0 || this.#items.hasName(key, to)) return key !== 0
-    const part = this.#partOf(slot)
     const old = this.find(slot, to)
+    // ORDER: what may fail comes first.
+    this.#items.rename(key, to)
     if (old !== 0) this.#removeKey(old, to, { slot, isTaken: true })
     const left = from.latin1()
-    part.remove(key, from)
-    this.#items.rename(key, to)
-    part.add(key, to)
+    this.#keys.remove(slot, key, from)
+    this.#keys.add(slot, key, to)
     if (this.#isLarge(key)) {
       this.#large.move(key, this.#fieldsOf(key), { left, slot })
       return true
@@ -286,16 +278,14 @@ export class ShardData {
    */
   restore(slot: number, { key, field, value, recordId, expiresAtMs }: StoredItem): void {
     this.lastRecordId = Math.max(this.lastRecordId, recordId)
-    const part = this.#partOf(slot)
-    const old = part.find(key)
+    const old = this.#keys.find(slot, key)
     const isField = field !== undefined
     const oldHash = old !== 0 && this.#items.kindOf(old) === ItemKind.hash
     if (old !== 0 && !(isField && oldHash)) this.#removeKey(old, key, { slot, isTaken: false })
     if (!isField) {
       const item = this.#items.create(ItemKind.string, key, value, 0)
-      this.#items.setSlot(item, slot)
       this.#items.setRecordId(item, recordId)
-      part.add(item, key)
+      this.#keys.add(slot, item, key)
       this.#expiries.set(item, expiresAtMs)
       return
     }
@@ -365,7 +355,7 @@ export class ShardData {
   #joinKey(slot: number, key: string, batch: Batch): boolean {
     if (batch.keys.has(key)) return true
     batch.keys.add(key)
-    const holder = this.#partOf(slot).find(Span.of(key))
+    const holder = this.#keys.find(slot, Span.of(key))
     if (holder === 0) return true
     if (this.#isLarge(holder)) {
       if (!this.dirty.has(holder)) this.#touch(holder)
@@ -443,32 +433,62 @@ export class ShardData {
     return this.#expiries.get(this.#keyItemOf(item))
   }
 
-  /** Looks at the next `count` keys that expire, in turn. @returns how many of them had expired */
-  sweep(count: number): number {
+  /** Looks at the next `count` keys that expire, in turn, until it is so late on the clock of
+   *  `performance`. @returns how many of them had expired */
+  sweep(count: number, untilMs: number): number {
     let expired = 0
     for (let i = 0; i < count && this.#expiries.size > 0; i++) {
       const key = this.#expiries.next()
       if (key === undefined) return expired
       if (this.isUnexpired(key)) continue
       expired++
-      // A copy: the name goes with the key.
-      const name = Span.of(this.#items.nameOf(key).latin1())
-      this.#removeKey(key, name, { slot: this.#items.slotOf(key), isTaken: false })
+      this.#removeOwn(key)
+      if (performance.now() >= untilMs) return expired
     }
     return expired
   }
 
+  /** Keys, without those that have expired unless more than `most` keys expire at all. */
+  countKeys(most: number): number {
+    if (this.#expiries.size > most) return this.size
+    return this.size - [...this.#expiries.expiredAt(nowMs())].length
+  }
+
+  /** As `countKeys`, of one slot. */
+  countInSlot(slot: number, most: number): number {
+    let count = this.#keys.countInSlot(slot)
+    if (this.#expiries.size > most) return count
+    for (const key of this.#expiries.expiredAt(nowMs())) {
+      if (this.#items.slotOf(key) === slot) count--
+    }
+    return count
+  }
+
   /** Live keys of one slot. @yields in no order; nothing may change meanwhile */
   *keysInSlot(slot: number): Iterable<string> {
-    for (const key of this.#partOf(slot)) {
-      if (this.#items.slotOf(key) === slot && this.isUnexpired(key)) {
-        yield this.#items.nameOf(key).latin1()
-      }
+    for (const key of this.#keys.inSlot(slot)) {
+      if (this.isUnexpired(key)) yield this.#items.nameOf(key).latin1()
     }
   }
 
-  #partOf(slot: number): NameTable {
-    return this.#parts[slot % PART_COUNT]!
+  /** @throws RespError OOM, and a hash that has no other field is gone */
+  #addField({ key, fields }: Hash, field: Span, value: NewValue): void {
+    let item: number
+    try {
+      item = this.#items.create(ItemKind.field, field, value, this.#items.hashOf(key))
+    } catch (error) {
+      if (fields.size === 0) this.#removeOwn(key)
+      throw error
+    }
+    fields.add(item, field)
+    this.dirty.add(item)
+  }
+
+  /** Removes a key that nobody has named. */
+  #removeOwn(key: number): void {
+    // A copy: the name goes with the key.
+    const name = Span.of(this.#items.nameOf(key).latin1())
+    this.#removeKey(key, name, { slot: this.#items.slotOf(key), isTaken: false })
   }
 
   #newHash(slot: number, key: Span): Hash {
@@ -477,8 +497,7 @@ export class ShardData {
     const hash: Hash = { key: item, fields: new NameTable(this.#items) }
     this.#hashes[number] = hash
     this.#items.setHash(item, number)
-    this.#items.setSlot(item, slot)
-    this.#partOf(slot).add(item, key)
+    this.#keys.add(slot, item, key)
     return hash
   }
 
@@ -536,7 +555,7 @@ export class ShardData {
 
   /** Removes a key with all that it holds. @param isTaken  something else takes the key now */
   #removeKey(item: number, key: Span, { slot, isTaken }: { slot: number; isTaken: boolean }): void {
-    this.#partOf(slot).remove(item, key)
+    this.#keys.remove(slot, item, key)
     this.#expiries.set(item, 0)
     const name = key.latin1()
     if (this.#items.kindOf(item) === ItemKind.string) {

@@ -7,7 +7,7 @@
  * when its watch began, and is not now. Whoever made it again has touched the watch.
  */
 import { Span } from '../resp/span.js'
-import type { HeldBytes } from './held-bytes.js'
+import type { HeldBytes } from './memory/held-bytes.js'
 import type { ShardData } from './shard.js'
 
 /** Estimated cost of a watched key besides its bytes, counted twice: index and watch. */

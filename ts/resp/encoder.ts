@@ -17,6 +17,7 @@
 import { RespError } from '../error.js'
 import { formatDouble } from './numbers.js'
 import { PackedBulks, type ReplyField, type ReplyShape, Status, Typed } from './reply.js'
+import { Rope } from './rope.js'
 import { Span } from './span.js'
 import type { ReplyWriter } from './writer.js'
 
@@ -52,7 +53,7 @@ export class Encoder {
         this.#bulk(data)
         return
       case 'binary':
-        this.#binary(data instanceof Span || data instanceof Uint8Array ? data : expectString(data))
+        this.#binary(isBytes(data) ? data : expectString(data))
         return
       case 'encoded':
         this.#encoded(data)
@@ -140,10 +141,11 @@ export class Encoder {
     this.#out.latin1('\r\n')
   }
 
-  #binary(data: string | Span | Uint8Array): void {
+  #binary(data: string | Span | Rope | Uint8Array): void {
     this.#length(data.length)
     if (data instanceof Span) this.#out.span(data)
     else if (typeof data === 'string') this.#out.latin1(data)
+    else if (data instanceof Rope) this.#out.rope(data)
     else this.#out.raw(data)
     this.#out.latin1('\r\n')
   }
@@ -154,6 +156,7 @@ export class Encoder {
 
   #encoded(data: unknown): void {
     if (typeof data === 'string') this.#out.latin1(data)
+    else if (data instanceof Rope) this.#out.rope(data)
     else if (data instanceof Uint8Array) this.#out.raw(data)
     else throw new TypeError(`not encoded: ${typeof data}`)
   }
@@ -260,6 +263,10 @@ export class Encoder {
 
 const ANY: ReplyShape = { kind: 'any' }
 const ANY_MAP = { kind: 'mapOf', key: ANY, value: ANY } as const
+
+function isBytes(data: unknown): data is Span | Rope | Uint8Array {
+  return data instanceof Span || data instanceof Rope || data instanceof Uint8Array
+}
 
 function expectString(data: unknown): string {
   if (typeof data !== 'string') throw new TypeError(`not text: ${typeof data}`)

@@ -4,6 +4,7 @@
  * the reference page and the end-to-end reply check, so a shape is never described twice.
  */
 import type { RespError } from '../error.js'
+import type { Rope } from './rope.js'
 import type { Span } from './span.js'
 
 /** What the encoder and the reply check switch on. */
@@ -84,9 +85,9 @@ export const integer: Reply<number | bigint> = { shape: { kind: 'integer' } }
 export const bulk: Reply<Uint8Array | string> = { shape: { kind: 'bulk' } }
 /** A bulk of which a string holds one byte in each code unit (latin1); or bytes as they are. A Span
  *  is read before anything else runs. */
-export const binary: Reply<string | Span | Uint8Array> = { shape: { kind: 'binary' } }
+export const binary: Reply<string | Span | Rope | Uint8Array> = { shape: { kind: 'binary' } }
 /** Data that is RESP already, the same in both protocols: bytes, or a latin1 string. */
-export const encoded: Reply<Uint8Array | string> = { shape: { kind: 'encoded' } }
+export const encoded: Reply<Rope | Uint8Array | string> = { shape: { kind: 'encoded' } }
 /** A double; RESP2 sends its shortest round-trip decimal as a bulk. */
 export const double: Reply<number> = { shape: { kind: 'double' } }
 /** A boolean; RESP2 sends 1 or 0. */

@@ -14,6 +14,7 @@ import {
   parseInt32,
   parseInt64,
 } from '../resp/numbers.js'
+import type { Rope } from '../resp/rope.js'
 import type { Span } from '../resp/span.js'
 
 /** Type words of COMMAND DOCS. */
@@ -61,6 +62,11 @@ export function bytes<const N extends string>(name: N): Param<N, Buffer> {
 /** Bytes where they are: for a command flagged `sync`, which copies what it keeps. */
 export function span<const N extends string>(name: N): Param<N, Span> {
   return oneWord({ name, type: 'string', read: (frame, at) => frame.span(at) })
+}
+
+/** As `span`, for a word that may be large: then it is a rope, which may be kept. */
+export function value<const N extends string>(name: N): Param<N, Span | Rope> {
+  return oneWord({ name, type: 'string', read: (frame, at) => frame.value(at) })
 }
 
 /** Bytes as a string of one code unit for each byte: no loss, and nothing to copy when kept. */

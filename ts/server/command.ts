@@ -83,11 +83,16 @@ interface Described {
   notes?: readonly string[]
 }
 
+/** What a request with a wrong number of words does, and answers instead of that error. It may run
+ *  twice for one request. */
+type Misused = (ctx: Context, error: RespError) => RespError
+
 /** A subcommand that runs. `run` returns plain data of the type that `reply` asks for. */
 export interface LeafSpec<P extends readonly Param[], T> extends Described {
   args: P
   reply: Reply<T>
   run: (ctx: Context, args: Values<P>) => MaybePromise<NoInfer<T>>
+  misused?: Misused
 }
 
 /** A subcommand that only has subcommands. */
@@ -108,6 +113,7 @@ interface Run {
   readonly params: readonly Param[]
   readonly reply: ReplyShape
   readonly run: (ctx: Context, args: never) => unknown
+  readonly misused: Misused | undefined
 }
 
 /** A declared subcommand, not yet placed under its command. */
@@ -124,7 +130,8 @@ export function subcommand<const P extends readonly Param[], T>(
   spec: LeafSpec<P, T> | BranchSpec,
 ): Node {
   if ('subcommands' in spec) return { described: spec, leaf: undefined, branch: spec }
-  const leaf: Run = { params: spec.args, reply: spec.reply.shape, run: spec.run }
+  const { args: params, reply, run, misused } = spec
+  const leaf: Run = { params, reply: reply.shape, run, misused }
   return { described: spec, leaf, branch: undefined }
 }
 
@@ -199,6 +206,7 @@ export class Command {
   readonly beforeInitialization: boolean
 
   readonly #texts: SubcommandTexts
+  readonly #misused: Misused | undefined
   readonly #step: number
 
   constructor(node: Node, top: TopLevel, parent?: Command) {
@@ -219,6 +227,7 @@ export class Command {
     this.params = leaf?.params ?? []
     this.reply = leaf?.reply ?? { kind: 'ok' }
     this.run = leaf?.run
+    this.#misused = leaf?.misused
     this.isSync = this.flags.has('sync')
     this.isBlind = this.flags.has('blind')
     this.isBlocking = this.flags.has('blocking')
@@ -282,6 +291,12 @@ export class Command {
   arityError(words: number): RespError {
     const path = this.isRedis ? this.path.map(name => name.toLowerCase()) : this.path
     return err((this.parent ? this.#texts : kronotopTexts).arity(path, words < this.minWords))
+  }
+
+  /** Answers a number of words after the name that is not allowed. */
+  misuse(ctx: Context, words: number): RespError {
+    const error = this.arityError(words)
+    return this.#misused === undefined ? error : this.#misused(ctx, error)
   }
 
   #childName(frame: Frame): string {

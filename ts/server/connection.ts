@@ -2,7 +2,8 @@
  * One connection: the whole loop of parse, gates, encode, send.
  *
  *   reading ──► parked     a command answers later: no request is looked at until it has
- *           ──► flooded    the peer does not read its replies: none is looked at until it has
+ *           ──► flooded    the peer does not read its replies: none is looked at until it has; or a
+ *                          reply with large values is sent, a part each turn (`outgoing.ts`)
  *           ──► ending     QUIT, a protocol error, the server stops, or the peer is gone
  *
  * INVARIANT: replies leave in the order of the requests, because request n+1 is not started before
@@ -10,9 +11,10 @@
  * A connection with a long pipeline is interrupted when its budget is used up and goes on in a
  * later turn of the event loop, after the others.
  */
-import { Parser } from '../resp/parser.js'
+import { Parser, type ParserLimits } from '../resp/parser.js'
 import type { Context } from './context.js'
 import { type Gates, HELD } from './gates.js'
+import { Outgoing } from './outgoing.js'
 import type { ConnectionId, Transport } from './transport/transport.js'
 
 /** Requests in a row, and the time after which they are interrupted. */
@@ -27,6 +29,7 @@ const HAND_OVER_BYTES = 256 * 1024
 export interface ConnectionOwner {
   readonly transport: Transport
   readonly gates: Gates
+  readonly parserLimits: ParserLimits
   /** The connection is gone and nothing of it runs any more; called once. */
   onOver(connection: Connection): void
 }
@@ -38,9 +41,11 @@ export class Connection {
   expectBytes = 0
 
   readonly #owner: ConnectionOwner
-  readonly #parser = new Parser()
+  readonly #parser: Parser
   #isParked = false
   #isFlooded = false
+  /** The reply that is on its way in parts. */
+  #outgoing: Outgoing | undefined
   /** The transport reads nothing and reports nothing of the peer. */
   #isPaused = false
   /** Text of a protocol error that ends the connection, to be sent after the replies before it. */
@@ -56,6 +61,7 @@ export class Connection {
     this.id = id
     this.context = context
     this.#owner = owner
+    this.#parser = new Parser(owner.parserLimits)
   }
 
   /** A command of this connection has not answered yet. */
@@ -65,6 +71,7 @@ export class Connection {
 
   /** Requests that have arrived are not answered yet, or their replies are not read. */
   get isBusy(): boolean {
+    if (this.#outgoing !== undefined) return true
     return !this.#isEnding && (this.#isParked || this.#isFlooded || this.#hasInput)
   }
 
@@ -89,22 +96,29 @@ export class Connection {
     const { output } = this.#owner.transport
     const mark = output.length
     const consumed = this.#serve(input, start, end)
-    this.#parser.frame.detach()
+    this.#parser.release()
     this.#send(mark)
-    if (this.#isEnding) this.#owner.transport.end(this.id)
+    if (this.#isEnding) this.#endTransport()
     return this.#isEnding ? end - start : consumed
   }
 
   /** The peer has read enough of its replies. */
   drained(): void {
-    this.#isFlooded = false
     this.context.session.lastActiveAt = Date.now()
+    if (this.#outgoing !== undefined) {
+      this.#sendParts(this.#outgoing)
+      return
+    }
+    this.#isFlooded = false
     this.#resume()
   }
 
   /** The connection is gone. What still runs is waited for, then the session closes. */
   gone(): void {
     this.#isGone = true
+    this.#outgoing?.drop()
+    this.#outgoing = undefined
+    this.#parser.close()
     this.context.session.disconnect()
     if (!this.#isParked) this.#owner.onOver(this)
   }
@@ -114,7 +128,12 @@ export class Connection {
     this.context.session.closeAfterReply = true
     if (this.#isParked || this.#isEnding) return
     this.#isEnding = true
-    this.#owner.transport.end(this.id)
+    this.#endTransport()
+  }
+
+  /** ORDER: behind a reply that is on its way in parts. */
+  #endTransport(): void {
+    if (this.#outgoing === undefined) this.#owner.transport.end(this.id)
   }
 
   /** Runs requests until the input, the budget or the patience ends. */
@@ -129,6 +148,7 @@ export class Connection {
     for (let count = 1; ; count++) {
       const outcome = parser.parse(input, at, end)
       if (outcome === 'incomplete') {
+        at += parser.consumed
         this.expectBytes = parser.expectBytes
         break
       }
@@ -139,6 +159,7 @@ export class Connection {
       if (parser.frame.count > 0) {
         const started = gates.start(context, parser.frame)
         if (started === HELD) {
+          parser.hold()
           this.#hasInput = true
           break
         }
@@ -153,7 +174,8 @@ export class Connection {
       const isDue = count % CLOCK_INTERVAL === 0 || context.session.command?.isSync === false
       if (isDue && deadline === 0) deadline = performance.now() + BUDGET_MS
       const isLate = isDue && performance.now() >= deadline
-      if (isLate || count === BUDGET_COMMANDS || output.length > handOver) {
+      const isMuch = output.length > handOver || output.hasNoted
+      if (isLate || isMuch || count === BUDGET_COMMANDS) {
         this.#hasInput = at < end
         if (this.#hasInput && context.writes === undefined) transport.again(this.id)
         break
@@ -201,7 +223,7 @@ export class Connection {
       encode()
       if (this.#refusal !== undefined) this.#refuse(this.#refusal)
       this.#send(mark)
-      if (this.#isEnding) this.#owner.transport.end(this.id)
+      if (this.#isEnding) this.#endTransport()
       else if (this.context.session.closeAfterReply) this.end()
       this.#resume()
     }
@@ -209,10 +231,37 @@ export class Connection {
 
   #send(mark: number): void {
     const { transport } = this.#owner
-    const { length } = transport.output
+    const { output } = transport
+    if (output.hasNoted) {
+      this.#outgoing = new Outgoing(output.take(mark), this.#owner.parserLimits.transit)
+      this.#isFlooded = true
+      this.#pause()
+      this.#sendParts(this.#outgoing)
+      return
+    }
+    const { length } = output
     if (length === mark || transport.send(this.id, mark, length)) return
     this.#isFlooded = true
     this.#pause()
+  }
+
+  /** Sends the next part of a reply; the rest in later turns, when the peer has read enough. */
+  #sendParts(outgoing: Outgoing): void {
+    const { transport } = this.#owner
+    const mark = transport.output.length
+    outgoing.write(transport.output)
+    const isTaken = transport.send(this.id, mark, transport.output.length)
+    if (!outgoing.isEmpty) {
+      if (isTaken) setImmediate(() => this.#outgoing && this.#sendParts(this.#outgoing))
+      return
+    }
+    this.#outgoing = undefined
+    outgoing.drop()
+    if (this.#isEnding) transport.end(this.id)
+    else if (isTaken) {
+      this.#isFlooded = false
+      this.#resume()
+    }
   }
 
   #pause(): void {

@@ -20,10 +20,11 @@
  * see.
  */
 import { randomBytes } from 'node:crypto'
-import { clientError, err, RespError } from '../error.js'
+import { clientError, err, outOfMemory, RespError } from '../error.js'
 import { Encoder } from '../resp/encoder.js'
 import type { Frame } from '../resp/frame.js'
 import { encoded, type Typed, typed } from '../resp/reply.js'
+import { Rope } from '../resp/rope.js'
 import type { ReplyWriter } from '../resp/writer.js'
 import { type Command, keyWords } from './command.js'
 import type { Context, Services } from './context.js'
@@ -118,7 +119,7 @@ export class Gates {
     try {
       this.#encoder.reply(ctx.session.command!.reply, data, ctx.session.protocol)
     } catch (error) {
-      this.#out.length = mark
+      this.#out.truncate(mark)
       this.fail(ctx, error)
     }
   }
@@ -140,7 +141,7 @@ export class Gates {
     if (found === undefined) throw unknownCommand(frame)
     const command = found.resolve(frame)
     const words = frame.count - command.depth
-    if (!command.accepts(words)) throw command.arityError(words)
+    if (!command.accepts(words)) throw command.misuse(ctx, words)
     if (!session.authenticated && !command.beforeLogin) {
       throw new RespError('NOAUTH', 'Authentication required.')
     }
@@ -150,7 +151,11 @@ export class Gates {
     if (!command.beforeInitialization && !services.cluster.initialized) {
       throw err('cluster has not been initialized yet')
     }
+    if (frame.isCut) throw outOfMemory()
     if (command.isRedis && command.keys !== undefined && services.redis !== undefined) {
+      if (frame.ropes !== undefined) {
+        for (const word of keyWords(command.keys, frame.count)) frame.range(word)
+      }
       ctx.slot = services.redis.admit(frame, command.keys, command.isWrite)
     }
     return command
@@ -179,7 +184,7 @@ export class Gates {
     const { session } = ctx
     const { command: exec } = session
     const mark = this.#out.length
-    const parts: (Buffer | LateReply)[] = []
+    const parts: (Rope | LateReply)[] = []
     this.#encoder.arrayLength(queue.requests.length)
     for (const { command, frame, slot } of queue.requests) {
       session.command = command
@@ -187,7 +192,7 @@ export class Gates {
       try {
         const data = command.run!(ctx, this.#parse(ctx, command, frame) as never)
         if (command.isWrite) this.#touch(command, frame)
-        if (data instanceof Promise) parts.push(this.#takeBack(mark), { command, data })
+        if (data instanceof Promise) parts.push(this.#out.take(mark), { command, data })
         // ORDER: before the next one runs, which may change the bytes that this one answers.
         else this.finish(ctx, data)
       } catch (error) {
@@ -197,12 +202,12 @@ export class Gates {
     session.command = exec
     queue.drop()
     if (parts.length === 0) return undefined
-    parts.push(this.#takeBack(mark))
+    parts.push(this.#out.take(mark))
     return this.#gather(ctx, parts)
   }
 
   /** Waits for replies of a queue. @returns all of them, encoded */
-  async #gather(ctx: Context, parts: readonly (Buffer | LateReply)[]): Promise<Typed> {
+  async #gather(ctx: Context, parts: readonly (Rope | LateReply)[]): Promise<Typed> {
     const { session } = ctx
     const { command: exec } = session
     // All at once, so that each has somebody who hears of its failure.
@@ -214,17 +219,10 @@ export class Gates {
       const result = late[i]!
       if (result.status === 'fulfilled') this.finish(ctx, result.value)
       else this.fail(ctx, result.reason)
-      return this.#takeBack(mark)
+      return this.#out.take(mark)
     })
     session.command = exec
-    return typed(encoded, Buffer.concat(encodedParts))
-  }
-
-  /** Takes what was written since `mark` out of the output. */
-  #takeBack(mark: number): Buffer {
-    const taken = Buffer.from(this.#out.bytes.subarray(mark, this.#out.length))
-    this.#out.length = mark
-    return taken
+    return typed(encoded, new Rope(encodedParts.flatMap(({ pieces }) => pieces)))
   }
 
   /** Tells those who watch the keys of a command that it has written. */
@@ -260,6 +258,10 @@ export class Gates {
 }
 
 function unknownCommand(frame: Frame): RespError {
-  const name = frame.utf8(0).slice(0, UNKNOWN_NAME_MAX).toUpperCase()
+  const first = frame.value(0)
+  // A large one is not made a text as a whole.
+  const isRope = first instanceof Rope
+  const text = isRope ? first.slice(0, UNKNOWN_NAME_MAX).flat().toString() : frame.utf8(0)
+  const name = text.slice(0, UNKNOWN_NAME_MAX).toUpperCase()
   return err(`unknown command '${name}'`)
 }

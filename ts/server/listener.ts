@@ -5,6 +5,8 @@
  * close those that have not.
  */
 import type { Config } from '../config/config.js'
+import type { ParserLimits } from '../resp/parser.js'
+import { Transit } from '../resp/transit.js'
 import { Connection, type ConnectionOwner } from './connection.js'
 import { Context, type Services } from './context.js'
 import { drain } from './drain.js'
@@ -45,6 +47,7 @@ export interface ListenerOptions {
 export class Listener implements TransportEvents, ConnectionOwner {
   readonly transport: Transport
   readonly gates: Gates
+  readonly parserLimits: ParserLimits
   /** The transport reads it after each `onData`. */
   expectBytes = 0
 
@@ -60,6 +63,9 @@ export class Listener implements TransportEvents, ConnectionOwner {
     this.#registry = registry
     this.transport = factory(listenOptions(services.config, registry.port), this)
     this.gates = new Gates(services, this.transport.output)
+    const { query_buffer_limit: frameBytes } = services.config.network
+    const transit = services.redis?.transit ?? new Transit(() => frameBytes)
+    this.parserLimits = { frameBytes, transit }
     this.#idleTimer = this.#watchIdle(services.config.network.idle_timeout * 1000)
   }
 

@@ -5,7 +5,7 @@
  * they run. A queue that one request was refused for is `isAborted` and holds nothing.
  */
 import { err } from '../error.js'
-import type { HeldBytes } from '../redis/held-bytes.js'
+import type { HeldBytes } from '../redis/memory/held-bytes.js'
 import type { Frame } from '../resp/frame.js'
 import { any, array, nullableArray, oneOf, type Reply, type Typed, typed } from '../resp/reply.js'
 import type { Command } from './command.js'
@@ -34,9 +34,12 @@ export class MultiQueue {
   #requests: QueuedRequest[] = []
   #heldBytes = 0
   #isAborted = false
+  readonly #onDrop: () => void
 
-  constructor(held: HeldBytes) {
+  /** @param onDrop  runs when the requests are dropped: they were run, or will not be */
+  constructor(held: HeldBytes, onDrop: () => void) {
     this.#held = held
+    this.#onDrop = onDrop
   }
 
   get requests(): readonly QueuedRequest[] {
@@ -82,5 +85,6 @@ export class MultiQueue {
     this.#requests = []
     this.#held.give(this.#heldBytes)
     this.#heldBytes = 0
+    this.#onDrop()
   }
 }

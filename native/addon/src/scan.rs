@@ -53,6 +53,8 @@ pub struct ScanResult<'env> {
     pub key_start: u32,
     /// Its end.
     pub key_end: u32,
+    /// How many bodies were read.
+    pub bodies_read: u32,
 }
 
 /// The documents that a cursor has returned.
@@ -206,5 +208,6 @@ fn result(env: &Env, output: Output) -> Result<ScanResult<'_>> {
         // Lossless: a packed range has far less than 4 GiB.
         key_start: output.last_key.start as u32,
         key_end: output.last_key.end as u32,
+        bodies_read: output.bodies_read as u32,
     })
 }

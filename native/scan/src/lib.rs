@@ -79,6 +79,9 @@ pub struct Output {
     pub matches: Vec<u32>,
     /// Where the key of the last pair consumed stands in the packed range.
     pub last_key: Range<usize>,
+    /// How many bodies were read: those of pairs that were not passed over, and maybe of some
+    /// behind the last pair consumed.
+    pub bodies_read: usize,
 }
 
 /// Bytes of the bodies that a packed range points at, as far as it can be read.
@@ -228,6 +231,7 @@ impl<'a> Scan<'a> {
                 break;
             }
             chunk.push(Some(pointer));
+            self.output.bodies_read += 1;
         }
         Ok(chunk)
     }

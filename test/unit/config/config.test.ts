@@ -102,6 +102,17 @@ test('computes what depends on other settings', () => {
   assert.is(loadConfig({ sets }).config.cluster.auto_bootstrap, true)
 })
 
+test('waits for standbys when it is told how many, or just to', () => {
+  const isSynchronous = (...sets: string[]) =>
+    loadConfig({ sets }).config.redis.volume_syncer.synchronous_replication
+  assert.not(isSynchronous())
+  assert.ok(isSynchronous('replication.synchronous=1'))
+  assert.not(
+    isSynchronous('replication.synchronous=1', 'redis.volume_syncer.synchronous_replication=false'),
+  )
+  assert.ok(isSynchronous('stash.volume_syncer.synchronous_replication=true'))
+})
+
 test('merges the users of all sources', () => {
   const path = file('auth.users { alice = one, "bob.b" = "two" }')
   const environment = { KRONOTOP_AUTH_USERS: '{"carol": "three"}' }

@@ -7,6 +7,7 @@ import { shardOfSlot, slotOf } from '../../../ts/redis/slots.js'
 import { Watch } from '../../../ts/redis/watched-keys.js'
 import { prefixRange, redisRecordsPrefix } from '../../../ts/store/keyspace.js'
 import type { ShardKind } from '../../../ts/volume/shard-routes.js'
+import { RoutedStandbys } from '../../../ts/volume/standbys.js'
 import type { Volume } from '../../../ts/volume/volume.js'
 import type { Volumes } from '../../../ts/volume/volumes.js'
 import { type DataMember, errorOf, openDataMember } from '../../support/data-member.js'
@@ -186,6 +187,25 @@ test('expired keys go without being asked for, and their records too', async () 
   assert.equal(member.redis.keyspace(), { keys: 1, expires: 0 })
 })
 
+test('a sweep whose time is up ends, and goes on with the next shard', async () => {
+  const swept: number[] = []
+  const times = new Set<number>()
+  for (const slot of [0, 8_000, 16_000]) {
+    const data = member.redis.shardOf(slot)
+    data.sweep = (_count, untilMs) => {
+      swept.push(data.id)
+      times.add(untilMs)
+      while (performance.now() < untilMs);
+      return 0
+    }
+  }
+  await until('shards were swept', () => swept.length >= 9)
+  const ids = swept.slice(0, 9)
+  assert.is(times.size, swept.length)
+  assert.equal([...ids.slice(0, 3)].sort(), [0, 1, 2])
+  assert.equal(ids, [...ids.slice(0, 3), ...ids.slice(0, 3), ...ids.slice(0, 3)])
+})
+
 test('writes are refused once the memory bound is reached', async () => {
   member = await member.reopen(['redis.shards=3', 'redis.maxmemory=1048576'])
   assert.is(await errorOf(() => member.redis.checkMemory()), 'no error')
@@ -282,7 +302,9 @@ test('a load that takes long does not hold the start up', async () => {
   }
   const { routes } = cluster
   const slow = { find } as unknown as Volumes
-  const redis = new Redis({ store, routes, config, volumes: slow, log: pino({ level: 'silent' }) })
+  const standbys = new RoutedStandbys(routes, 0)
+  const log = pino({ level: 'silent' })
+  const redis = new Redis({ store, routes, config, volumes: slow, standbys, log })
   await redis.start()
   const error = await errorOf(() => redis.admit(frameOf('GET', 'foo'), first, false))
   assert.is(error, 'ERR shard id: 2 not usable yet')

@@ -1,9 +1,12 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Batch } from '../../../ts/redis/moves.js'
+import { holdTime, nowMs, releaseTime } from '../../../ts/redis/clock.js'
+import { Batch } from '../../../ts/redis/memory/moves.js'
 import { ShardData } from '../../../ts/redis/shard.js'
 import { Span } from '../../../ts/resp/span.js'
+import { seed } from '../../support/budget.js'
 import { errorOf } from '../../support/data-member.js'
+import { Random } from '../../support/random.js'
 import { slotOfText, TextShard } from '../../support/text-shard.js'
 
 const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
@@ -122,6 +125,18 @@ test('an expired key is gone for every reader, and one that is set again lives',
   assert.is(get('k'), '2')
 })
 
+test('a key lives to the end of the millisecond at which it expires', () => {
+  holdTime()
+  try {
+    set('now', '1', nowMs())
+    set('before', '1', nowMs() - 1)
+    assert.is(get('now'), '1')
+    assert.is(get('before'), undefined)
+  } finally {
+    releaseTime()
+  }
+})
+
 test('a key that is only looked at is not removed when it has expired', () => {
   set('k', 'value', Date.now() + 60_000)
   const peek = (key: string) => shard.peek(slotOfText(key), Span.of(key))
@@ -161,10 +176,56 @@ test('sweeping removes expired keys that nobody asks for', () => {
   for (let i = 0; i < 100; i++) set(`old${i}`, '1', Date.now() - 1)
   for (let i = 0; i < 10; i++) set(`new${i}`, '1', Date.now() + 60_000)
   let expired = 0
-  for (let i = 0; i < 20; i++) expired += shard.sweep(20)
+  for (let i = 0; i < 20; i++) expired += shard.sweep(20, Number.POSITIVE_INFINITY)
   assert.is(expired, 100)
   assert.is(shard.size, 10)
   assert.is(shard.expiringSize, 10)
+})
+
+test('sweeping ends with the first key that it removes when time is up', () => {
+  for (let i = 0; i < 10; i++) {
+    for (let field = 0; field < 100; field++) hset(`old${i}`, `${field}`, '1')
+    text.expire(`old${i}`, Date.now() - 1)
+  }
+  set('new', '1', Date.now() + 60_000)
+  for (let left = 10; left > 0; left--) {
+    assert.is(shard.size, left + 1)
+    // The end of a round is a sweep too.
+    while (shard.sweep(20, 0) === 0);
+  }
+  assert.is(shard.size, 1)
+})
+
+test('keys are counted by slots whatever happens to them, without those that have expired', () => {
+  const used = seed()
+  console.log(`SEED=${used}`)
+  const random = new Random(used)
+  const slots = ['{a}', '{b}']
+  for (let round = 0; round < 2_000; round++) {
+    const tag = random.pick(slots)
+    const [key, other] = [`${tag}${random.between(0, 9)}`, `${tag}${random.between(0, 9)}`]
+    const draw = random.between(0, 6)
+    if (draw === 0) del(key)
+    else if (draw === 1) text.rename(key, other)
+    else if (draw === 2) text.expire(key, Date.now() + (random.next() < 0.5 ? -1 : 1_000_000))
+    else if (draw === 3 && text.typeOf(key) !== 'string') hset(key, 'field', '1')
+    else if (draw === 4 && text.typeOf(key) === 'hash') text.hdel(key, 'field')
+    else if (draw === 5) shard.sweep(3, Number.POSITIVE_INFINITY)
+    else set(key, '1', random.next() < 0.2 ? Date.now() - 1 : 0)
+    const counts = slots.map(one => shard.countInSlot(slotOfText(one), 1_000))
+    assert.equal(
+      counts,
+      slots.map(one => [...shard.keysInSlot(slotOfText(one))].length),
+    )
+    assert.is(shard.countKeys(1_000), counts[0]! + counts[1]!)
+  }
+  assert.is(shard.countInSlot(0, 1_000), 0)
+})
+
+test('where many keys expire, those that have expired may count', () => {
+  for (let i = 0; i < 5; i++) set(`{a}${i}`, '1', Date.now() - 1)
+  assert.equal([shard.countKeys(4), shard.countInSlot(slotOfText('{a}'), 4)], [5, 5])
+  assert.equal([shard.countKeys(5), shard.countInSlot(slotOfText('{a}'), 5)], [0, 0])
 })
 
 test('repeated writes of one key are one dirty item', () => {

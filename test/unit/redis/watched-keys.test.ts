@@ -1,7 +1,7 @@
 /** Watched keys: what touches a watch, and what is left when it is dropped. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { HeldBytes } from '../../../ts/redis/held-bytes.js'
+import { HeldBytes } from '../../../ts/redis/memory/held-bytes.js'
 import { ShardData } from '../../../ts/redis/shard.js'
 import { Watch, WatchedKeys } from '../../../ts/redis/watched-keys.js'
 import { TextShard } from '../../support/text-shard.js'

@@ -34,6 +34,7 @@ function parseAll(chunks: readonly Buffer[]): Parsed {
       if (words.length > 0) requests.push(words)
     }
     if (outcome === 'failed') return { requests, error: parser.error, left: end - at }
+    at += parser.consumed
     kept = kept.subarray(at - margin)
     expected = parser.expectBytes
   }

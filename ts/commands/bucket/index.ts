@@ -4,12 +4,20 @@ import { bucketCursors } from './cursors.js'
 import { bucketIndex } from './indexes.js'
 import { bucketInsert } from './insert.js'
 import { bucketCreate, bucketList, bucketLocate, bucketPurge, bucketRemove } from './manage.js'
-import { bucketAdvance, bucketClose, bucketDelete, bucketQuery, bucketUpdate } from './query.js'
+import {
+  bucketAdvance,
+  bucketClose,
+  bucketDelete,
+  bucketExplain,
+  bucketQuery,
+  bucketUpdate,
+} from './query.js'
 
 export const bucketCommands = [
   bucketCreate,
   bucketInsert,
   bucketQuery,
+  bucketExplain,
   bucketUpdate,
   bucketDelete,
   bucketAdvance,

@@ -5,11 +5,13 @@ import { type Collation, parseCollation } from '../../query/collation.js'
 import type { QueryOptions } from '../../query/new-cursor.js'
 import type { Sort } from '../../query/query-plans.js'
 
-const OPTIONS = ['LIMIT', 'SORTBY', 'RESULTSORT', 'PROJECTION', 'COLLATION'] as const
+const OPTIONS = ['LIMIT', 'SORTBY', 'RESULTSORT', 'PROJECTION', 'COLLATION', 'ANALYZE'] as const
 export type OptionName = (typeof OPTIONS)[number]
 
-/** Those of QUERY and EXPLAIN: all. */
-export const QUERY_OPTIONS: readonly OptionName[] = OPTIONS
+/** Of QUERY. */
+export const QUERY_OPTIONS: readonly OptionName[] = OPTIONS.filter(name => name !== 'ANALYZE')
+/** Of EXPLAIN. */
+export const EXPLAIN_OPTIONS: readonly OptionName[] = OPTIONS
 export const QUERY_SYNTAX =
   '[SORTBY field ASC|DESC] [RESULTSORT field ASC|DESC] [PROJECTION spec] [LIMIT n] ' +
   '[COLLATION json]'
@@ -36,12 +38,13 @@ class Words {
 export function parseQueryOptions(
   words: readonly Buffer[],
   allowed: readonly OptionName[],
-): QueryOptions {
+): QueryOptions & { isAnalyzed: boolean } {
   let limit = 0
   let sort: Sort | null = null
   let resultSort: Sort | null = null
   let projection: Buffer | null = null
   let collation: Collation | null = null
+  let isAnalyzed = false
   const rest = new Words(words)
   for (let word = rest.next(); word !== undefined; word = rest.next()) {
     const name = optionName(word, allowed)
@@ -49,12 +52,13 @@ export function parseQueryOptions(
     else if (name === 'SORTBY') sort = parseSort(name, rest)
     else if (name === 'RESULTSORT') resultSort = parseSort(name, rest)
     else if (name === 'PROJECTION') projection = required(name, 'a projection', rest)
-    else collation = parseCollation(required(name, 'a collation', rest))
+    else if (name === 'COLLATION') collation = parseCollation(required(name, 'a collation', rest))
+    else isAnalyzed = true
   }
   if (sort !== null && sort.field === resultSort?.field) {
     throw err(`SORTBY and RESULTSORT cannot use the same field: '${sort.field}'`)
   }
-  return { limit, sort, resultSort, projection, collation }
+  return { limit, sort, resultSort, projection, collation, isAnalyzed }
 }
 
 function optionName(word: Buffer, allowed: readonly OptionName[]): OptionName {

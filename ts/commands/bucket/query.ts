@@ -1,8 +1,14 @@
 /** BUCKET.QUERY, BUCKET.UPDATE, BUCKET.DELETE, and what goes on with their cursors. */
 
-import { ok, oneOf, typed } from '../../resp/reply.js'
+import { any, ok, oneOf, typed } from '../../resp/reply.js'
 import { bytes, command, int32, options, text } from '../../server/command.js'
-import { type OptionName, parseQueryOptions, QUERY_OPTIONS, QUERY_SYNTAX } from './options.js'
+import {
+  EXPLAIN_OPTIONS,
+  type OptionName,
+  parseQueryOptions,
+  QUERY_OPTIONS,
+  QUERY_SYNTAX,
+} from './options.js'
 import {
   cursorsSlot,
   makeCursor,
@@ -50,6 +56,37 @@ export const bucketQuery = command({
     const cursor = await makeCursor(ctx, 'QUERY', target)
     const { cursorId, results } = await openCursor(ctx, cursor)
     return { cursor_id: cursorId, entries: results }
+  },
+})
+
+export const bucketExplain = command({
+  name: 'BUCKET.EXPLAIN',
+  group: 'bucket',
+  since: '0.1.0',
+  complexity: 'O(1), with ANALYZE that of BUCKET.QUERY',
+  summary: 'Shows how a query would be executed.',
+  args: [text('bucket'), bytes('filter'), options('options', `${QUERY_SYNTAX} [ANALYZE]`)],
+  port: 'client',
+  flags: ['readonly'],
+  errors: [...BUCKET_ERRORS, 'REJECT'],
+  reply: any,
+  example: [
+    ...PEOPLE_EXAMPLE,
+    `BUCKET.EXPLAIN people '{"age": {"$gte": 40}}'`,
+    `BUCKET.EXPLAIN people '{"_id": "665f0a3e0000000000000001"}'`,
+  ],
+  notes: [
+    'Nothing is executed, no cursor is opened, and the plan is not remembered.',
+    'With `ANALYZE` the first batch is read: `execution` says how many entries were examined, how ' +
+      'many documents were read and returned, and how many microseconds planning, reading, and ' +
+      'sorting, projecting and encoding the results took.',
+    'Read in a transaction of its own, whatever transaction is open.',
+  ],
+  run: async (ctx, { bucket, filter, options: words }) => {
+    const parsed = parseQueryOptions(words, EXPLAIN_OPTIONS)
+    const cursor = await makeCursor(ctx, 'QUERY', { bucket, filter, options: parsed })
+    const { store, documents } = ctx.services
+    return store.transact(tx => documents.explain(tx, cursor, parsed.isAnalyzed))
   },
 })
 

@@ -76,6 +76,13 @@ function flagsOf(command: Command): string[] {
   return command.port === 'admin' ? [...flags, 'admin'] : flags
 }
 
+/** What Redis calls a group where it is an ACL category. */
+const ACL_NAMES: ReadonlyMap<string, string> = new Map([
+  ['generic', 'keyspace'],
+  ['server', 'keyspace'],
+  ['transactions', 'transaction'],
+])
+
 /** ACL categories, each with its `@`. */
 export function categoriesOf(command: Command): string[] {
   const { flags, group } = command
@@ -85,7 +92,7 @@ export function categoriesOf(command: Command): string[] {
     ...(flags.has('blocking') ? ['@blocking'] : []),
     flags.has('fast') ? '@fast' : '@slow',
     ...(command.port === 'admin' ? ['@admin'] : []),
-    group === 'generic' ? '@keyspace' : `@${group}`,
+    `@${ACL_NAMES.get(group) ?? group}`,
   ]
 }
 

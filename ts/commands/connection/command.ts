@@ -109,19 +109,20 @@ const getKeys = subcommand({
   name: 'GETKEYS',
   complexity: 'O(N) with N the number of words',
   summary: 'Answers the keys of a request.',
-  args: [rest(bytes('word'))],
+  args: [bytes('name'), rest(bytes('word'))],
   reply: array(bulk),
   example: ['COMMAND GETKEYS HSET user:1 name Ada', 'COMMAND GETKEYS ZSET stock:7 3'],
-  run: ({ registry }, { word }) => {
-    const frame = Frame.of(word)
+  run: ({ registry }, { name, word }) => {
+    const frame = Frame.of([name, ...word])
     const found: Command | undefined = registry.find(frame)?.resolve(frame)
     if (found === undefined || found.unknownSubcommand(frame) !== undefined) {
       throw err('Invalid command specified')
     }
-    if (!found.accepts(frame.count - found.depth)) {
+    if (found.keys === undefined) throw err('The command has no key arguments')
+    const { arity } = found
+    if (arity > 0 ? frame.count !== arity : frame.count < -arity) {
       throw err('Invalid number of arguments specified for command')
     }
-    if (found.keys === undefined) throw err('The command has no key arguments')
     return keyWords(found.keys, frame.count).map(at => frame.bytes(at))
   },
 })

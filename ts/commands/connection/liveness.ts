@@ -1,7 +1,7 @@
 /** Commands that touch nothing but the connection: is it there, what time is it, goodbye. */
 import { err } from '../../error.js'
-import { array, bulk, ok, oneOf, simple, typed } from '../../resp/reply.js'
-import { bytes, command, optional, redisInteger, rest } from '../../server/command.js'
+import { array, binary, bulk, ok, oneOf, simple, typed } from '../../resp/reply.js'
+import { bytes, command, optional, redisInteger, rest, value } from '../../server/command.js'
 
 const PONG = typed(simple, 'PONG')
 /** Distance between the two clocks beyond which the wall clock was set. */
@@ -13,14 +13,14 @@ export const ping = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Answers PONG, or the given message.',
-  args: [optional(bytes('message'))],
+  args: [optional(value('message'))],
   port: 'both',
   flags: ['fast', 'sync', 'uninitialized', 'queued'],
-  reply: oneOf(simple, bulk),
+  reply: oneOf(simple, binary),
   example: ['PING', 'PING "still there?"', 'PING ""'],
   notes: ['An empty message is answered like none.'],
   run: (_ctx, { message }) =>
-    message === undefined || message.length === 0 ? PONG : typed(bulk, message),
+    message === undefined || message.length === 0 ? PONG : typed(binary, message),
 })
 
 export const echo = command({
@@ -29,10 +29,10 @@ export const echo = command({
   since: '0.1.0',
   complexity: 'O(1)',
   summary: 'Answers the given message.',
-  args: [bytes('message')],
+  args: [value('message')],
   port: 'both',
   flags: ['fast', 'sync', 'uninitialized', 'queued'],
-  reply: bulk,
+  reply: binary,
   example: ['ECHO "hello world"'],
   run: (_ctx, { message }) => message,
 })

@@ -1,6 +1,7 @@
 /** MULTI, EXEC, DISCARD, WATCH and UNWATCH. */
 
 import { err, RespError } from '../../error.js'
+import { holdTime, releaseTime } from '../../redis/clock.js'
 import { Watch } from '../../redis/watched-keys.js'
 import { ok } from '../../resp/reply.js'
 import { binary, command, key, rest } from '../../server/command.js'
@@ -54,7 +55,7 @@ export const multi = command({
   run: ctx => {
     const { session } = ctx
     if (session.multi !== undefined) throw err('MULTI calls can not be nested')
-    session.multi = new MultiQueue(requireRedis(ctx).held)
+    session.multi = new MultiQueue(requireRedis(ctx).held, releaseTime)
   },
 })
 
@@ -71,12 +72,19 @@ export const exec = command({
   reply: queueReplies,
   example: ['MULTI', 'SET visits 1', 'HGET visits day', 'GET visits', 'EXEC'],
   notes: [
-    'No other command of this member runs in between. A command that fails changes nothing about ' +
-      'the others: its error stands in the array.',
+    'No other command of this member runs in between, and no key expires. A command that fails ' +
+      'changes nothing about the others: its error stands in the array.',
     'Nothing is run, and the reply is null, when a key of WATCH was written, or has expired.',
+    'With surplus words it drops the queue and all watched keys, and answers EXECABORT.',
     'Commands of one queue may have keys in different slots. Nothing is run when one of the ' +
       'slots is not served here any more: the reply is that error, such as MOVED.',
   ],
+  misused: (ctx, { message }) => {
+    ctx.session.multi?.drop()
+    ctx.session.multi = undefined
+    takeWatch(ctx)?.drop()
+    return new RespError('EXECABORT', `Transaction discarded because of: ${message}`)
+  },
   run: ctx => {
     const queue = takeQueue(ctx, 'EXEC')
     const watch = takeWatch(ctx)
@@ -86,6 +94,8 @@ export const exec = command({
       }
       const redis = requireRedis(ctx)
       queue.admit(redis)
+      // Until the queue is dropped: it runs in this turn of the event loop.
+      holdTime()
       if (watch?.isChanged(slot => redis.findShard(slot)) !== true) return queue
     } catch (error) {
       queue.drop()

@@ -1,0 +1,299 @@
+/**
+ * Random documents, filters and sets of indexes: what a server finds is what a naive evaluator
+ * finds, whatever indexes there are. `SEED=` replays all rounds of a run.
+ */
+import { deserialize, EJSON } from 'bson'
+import * as assert from 'uvu/assert'
+import { type CollationSpec, drawCollation, textOrder } from '../support/bql/collation.js'
+import { bytesOf, Collection, hexId, type Subject } from '../support/bql/collection.js'
+import { FilterDraw } from '../support/bql/draw-filters.js'
+import { matches, valueAt } from '../support/bql/evaluate.js'
+import { resultSorted, type Sort, sortedBy } from '../support/bql/order.js'
+import { drawProjection } from '../support/bql/projection.js'
+import {
+  type Ability,
+  abilitiesOf,
+  allBatches,
+  filterArgument,
+  idIn,
+  useBson,
+} from '../support/bql/subject.js'
+import type { Doc } from '../support/bql/values.js'
+import { rounds, seed } from '../support/budget.js'
+import { reportSkip } from '../support/outcome.js'
+import { Random } from '../support/random.js'
+import { type RespClient, toData } from '../support/resp-client.js'
+import { serverSuite } from '../support/server-suite.js'
+
+const { server, test } = serverSuite('BQL results', ['bucket.index.strict_types=false'])
+
+const FILTERS_OF_A_ROUND = 60
+const FILTERS_AFTER_CHANGES = 20
+
+/** What a server may not have yet; those parts begin by themselves when it has. */
+const LANDING: readonly Ability[] = [
+  ...(['INDEXES', 'BUCKET.INDEX', 'COLLATION', 'SORTBY', 'RESULTSORT'] as const),
+  ...(['PROJECTION', 'BUCKET.UPDATE', 'BUCKET.EXPLAIN'] as const),
+]
+const PLANS = ['FullScan', 'IndexScan', 'RangeScan', 'CompoundIndexScan', 'Union'] as const
+
+/** How often something was seen, so that a test that has become blind fails. */
+const seen = new Map<string, number>()
+const see = (what: string): void => {
+  seen.set(what, (seen.get(what) ?? 0) + 1)
+}
+
+interface Asked {
+  readonly filter: Doc
+  readonly limit: number
+  readonly collation: CollationSpec | undefined
+}
+
+class Round {
+  readonly #random: Random
+  readonly #client: RespClient
+  readonly #abilities: ReadonlySet<Ability>
+  readonly #collection: Collection
+  cases = 0
+
+  constructor(random: Random, client: RespClient, abilities: ReadonlySet<Ability>) {
+    this.#random = random
+    this.#client = client
+    this.#abilities = abilities
+    this.#collection = new Collection(random, client)
+  }
+
+  async run(name: string): Promise<void> {
+    await this.#collection.create(name, this.#abilities)
+    await this.#ask(FILTERS_OF_A_ROUND)
+    await this.#change()
+    await this.#ask(FILTERS_AFTER_CHANGES)
+    await this.#inTransaction()
+    await this.#ask(FILTERS_AFTER_CHANGES)
+  }
+
+  /** A session sees its own changes, and only these if it takes them back. */
+  async #inTransaction(): Promise<void> {
+    const before = this.#collection.docs
+    await this.#client.call('BEGIN')
+    await this.#change()
+    await this.#ask(FILTERS_AFTER_CHANGES)
+    const isKept = this.#random.next() < 0.5
+    const { type, value } = await this.#client.frame(isKept ? 'COMMIT' : 'ROLLBACK')
+    // An index that is built meanwhile changes what the transaction has read.
+    if (type === '-') assert.match(String(value), /^NOT_COMMITTED /)
+    if (type === '-' || !isKept) this.#collection.docs = before
+    else see('COMMIT')
+  }
+
+  async #ask(count: number): Promise<void> {
+    const draw = new FilterDraw(this.#random, this.#collection.shape, this.#collection.count)
+    for (let i = 0; i < count; i++) {
+      const asked = {
+        filter: this.#random.next() < 0.3 ? draw.narrow() : draw.next(),
+        limit: this.#random.pick([1, 3, 7, 20, 100, 100, 100]),
+        collation:
+          this.#abilities.has('COLLATION') && this.#random.next() < 0.2
+            ? drawCollation(this.#random)
+            : undefined,
+      }
+      for (const subject of this.#collection.subjects) {
+        await this.#check(asked, subject)
+        this.cases++
+      }
+    }
+  }
+
+  async #change(): Promise<void> {
+    const draw = new FilterDraw(this.#random, this.#collection.shape, this.#collection.count)
+    const narrow = () => ({ ...draw.narrow(), ...draw.narrow() })
+    const argument = (filter: Doc) => filterArgument(filter, this.#random.next() < 0.5)
+    for (const filter of [narrow(), narrow()]) {
+      await this.#collection.delete(filter, argument(filter))
+    }
+    if (this.#abilities.has('BUCKET.UPDATE')) {
+      for (const filter of [draw.narrow(), draw.next(), draw.next()]) {
+        await this.#collection.update(filter, argument(filter))
+      }
+    }
+    await this.#collection.insert(this.#random.between(1, 10))
+  }
+
+  async #check(asked: Asked, subject: Subject): Promise<void> {
+    const collations = this.#collection.collations(subject, asked.collation)
+    const expected = this.#collection.docs.filter(doc => matches(doc, asked.filter, collations))
+    see(expected.length === 0 ? 'nothing found' : 'something found')
+    const roll = this.#random.next()
+    try {
+      if (roll < 0.15 && this.#abilities.has('SORTBY')) {
+        await this.#checkSorted(asked, subject, expected)
+      } else if (roll < 0.3 && this.#abilities.has('RESULTSORT')) {
+        await this.#checkResultSort(asked, subject, expected)
+      } else if (roll < 0.4 && this.#abilities.has('PROJECTION')) {
+        await this.#checkProjected(asked, subject, expected)
+      } else await this.#checkFound(asked, subject, expected)
+      if (this.#abilities.has('BUCKET.EXPLAIN')) await this.#explain(asked, subject)
+    } catch (cause) {
+      const where = this.#collection.describe(asked.filter, subject)
+      const options = `LIMIT ${asked.limit} ${JSON.stringify(asked.collation)}`
+      throw new Error(`${options} ${where}\n${reasonOf(cause)}`, { cause })
+    }
+  }
+
+  async #checkFound(asked: Asked, subject: Subject, expected: readonly Doc[]): Promise<void> {
+    const found = (await this.#batches(asked, subject, [])).flat()
+    const ids = found.map(idIn)
+    // Without indexes the order is that of the ids.
+    const inOrder = subject.indexes === undefined ? ids : [...ids].sort()
+    assertSame(inOrder, expected)
+    const bodies = new Map(expected.map(doc => [hexId(doc), bytesOf(doc)]))
+    for (const [i, body] of found.entries()) assert.ok(bodies.get(ids[i]!)!.equals(body), ids[i])
+  }
+
+  async #checkSorted(asked: Asked, subject: Subject, expected: readonly Doc[]): Promise<void> {
+    const { indexes } = subject
+    const sortable = ['_id', ...(indexes?.sortable ?? [])]
+    const slots = this.#collection.shape.slots.map(slot => slot.path)
+    const path = this.#random.pick(this.#random.next() < 0.7 ? sortable : slots)
+    const descending = this.#random.next() < 0.5
+    const words = ['SORTBY', path, descending ? 'DESC' : 'ASC']
+    let found: string[]
+    try {
+      found = (await this.#batches(asked, subject, words)).flat().map(idIn)
+    } catch (cause) {
+      assert.match(String(cause), /query cannot be executed: SORTBY '/)
+      const isPlain = Object.keys(asked.filter).length === 0 && asked.collation === undefined
+      const isReady = sortable.includes(path) && !subject.isLate
+      assert.not.ok(isPlain && isReady, `${words.join(' ')}: ${cause}`)
+      see('SORTBY refused')
+      return
+    }
+    see('SORTBY accepted')
+    const defined = indexes?.collations
+    const specs = (defined?.compounds ?? []).filter(one => one.path === path).map(one => one.spec)
+    // The index that was read orders the texts; which one that was is the planner's choice.
+    const orders = [defined?.singles.get(path), ...specs].map(textOrder)
+    const possible = orders.map(text => sortedBy(expected, { path, descending, text }).map(hexId))
+    if (possible.some(ids => ids.join() === found.join())) return
+    assert.equal(found, possible[0], `${words.join(' ')}\n${this.#valuesAt(path, found)}`)
+  }
+
+  async #checkResultSort(asked: Asked, subject: Subject, expected: readonly Doc[]): Promise<void> {
+    const { shape } = this.#collection
+    // Values that filters can't compare have no place in this order either.
+    if (shape.noise > 0) return await this.#checkFound(asked, subject, expected)
+    const path = this.#random.pick([...shape.slots.map(slot => slot.path), '_id', 'd', 'e', 'q'])
+    const text = this.#collection.collations(subject, asked.collation)(path)
+    const sort: Sort = { path, descending: this.#random.next() < 0.5, text }
+    const words = ['RESULTSORT', path, sort.descending ? 'DESC' : 'ASC']
+    const batches = await this.#batches(asked, subject, words)
+    see('RESULTSORT')
+    const ids = batches.map(batch => batch.map(idIn))
+    assertSame(ids.flat().sort(), expected)
+    for (const [i, batch] of ids.entries()) {
+      if (subject.indexes === undefined) {
+        const scanned = expected.slice(i * asked.limit, (i + 1) * asked.limit)
+        const context = `${words.join(' ')}\n${this.#valuesAt(path, batch)}`
+        assert.equal(batch, resultSorted(scanned, sort).map(hexId), context)
+        continue
+      }
+      // The order of the scan is the planner's choice, so ties may stand in any order.
+      const docs = batch.map(id => expected.find(doc => hexId(doc) === id)!)
+      const context = `${words.join(' ')}\n${this.#valuesAt(path, batch)}`
+      assert.equal(batch, resultSorted(docs, sort).map(hexId), context)
+    }
+  }
+
+  /** What the documents that were found have at a path, in their order. */
+  #valuesAt(path: string, ids: readonly string[]): string {
+    const docs = new Map(this.#collection.docs.map(doc => [hexId(doc), doc]))
+    const values = ids.map(id => [id.slice(-4), valueAt(docs.get(id) ?? {}, path) ?? null])
+    return EJSON.stringify(values, { relaxed: false })
+  }
+
+  async #checkProjected(asked: Asked, subject: Subject, expected: readonly Doc[]): Promise<void> {
+    const { argument, apply } = drawProjection(this.#random)
+    const text = JSON.stringify(argument)
+    // Ids may be left out, so documents are told apart by their order.
+    const found = (await this.#batches(asked, subject, ['PROJECTION', text])).flat()
+    assert.is(found.length, expected.length, text)
+    see('PROJECTION')
+    if (subject.indexes !== undefined) return
+    for (const [i, doc] of expected.entries()) {
+      const projected = apply(doc)
+      if (projected === undefined) continue
+      const shown = () => `${text} of ${EJSON.stringify(doc)}: ${EJSON.stringify(read(found[i]!))}`
+      if (!bytesOf(projected).equals(found[i]!)) assert.unreachable(shown())
+    }
+  }
+
+  #batches({ filter, limit, collation }: Asked, { bucket }: Subject, words: readonly string[]) {
+    const argument = filterArgument(filter, this.#random.next() < 0.5)
+    const collated = collation === undefined ? [] : ['COLLATION', JSON.stringify(collation)]
+    return allBatches(this.#client, bucket, argument, { limit, words: [...words, ...collated] })
+  }
+
+  /** Counts the kinds of plans. */
+  async #explain({ filter }: Asked, { bucket, indexes }: Subject): Promise<void> {
+    if (indexes === undefined || this.#random.next() > 0.2) return
+    const reply = await this.#client.frame('BUCKET.EXPLAIN', bucket, filterArgument(filter, false))
+    const text = JSON.stringify(toData(reply), (_, value) => {
+      return value instanceof Map ? [...value] : value
+    })
+    for (const kind of PLANS) if (text.includes(`"${kind}"`)) see(kind)
+  }
+}
+
+/** What must have been seen, given what the server can do. */
+function checkSeen(abilities: ReadonlySet<Ability>): void {
+  const wanted = ['nothing found', 'something found', 'COMMIT']
+  if (abilities.has('SORTBY')) wanted.push('SORTBY accepted', 'SORTBY refused')
+  if (abilities.has('RESULTSORT')) wanted.push('RESULTSORT')
+  if (abilities.has('PROJECTION')) wanted.push('PROJECTION')
+  if (abilities.has('INDEXES') && abilities.has('BUCKET.EXPLAIN')) wanted.push(...PLANS)
+  for (const what of wanted) {
+    const least = (PLANS as readonly string[]).includes(what) ? 1 : 10
+    assert.ok((seen.get(what) ?? 0) >= least, `${what}: ${seen.get(what)}`)
+  }
+  // A third of the filters at least finds something.
+  assert.ok(seen.get('something found')! * 2 > seen.get('nothing found')!, 'too few hits')
+}
+
+/** An assertion's text, with what differs. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause)
+  const { details } = cause as { details?: string }
+  return `${cause.message}\n${details ?? ''}`
+}
+
+function read(body: Buffer): object {
+  return deserialize(body, { promoteValues: false, bsonRegExp: true })
+}
+
+function assertSame(ids: readonly string[], expected: readonly Doc[]): void {
+  const wanted = expected.map(hexId)
+  if (ids.join() === wanted.join()) return
+  const missing = expected.filter(doc => !ids.includes(hexId(doc)))
+  const extra = ids.filter(id => !wanted.includes(id))
+  const text = missing.slice(0, 3).map(doc => EJSON.stringify(doc, { relaxed: false }))
+  assert.equal(ids, wanted, `not found: ${text.join('\n')}; found: ${extra.join(', ')}`)
+}
+
+test('are those of a naive evaluator, with any indexes', async () => {
+  const used = seed()
+  console.log(`SEED=${used}`)
+  const client = await useBson(await server.connect(3))
+  const abilities = await abilitiesOf(client)
+  for (const name of LANDING) {
+    if (!abilities.has(name)) reportSkip(`BQL results with ${name}`, 'the server does not know it')
+  }
+  const wanted = rounds('filters on random documents')
+  for (let cases = 0, number = 0; cases < wanted; number++) {
+    const round = new Round(new Random(used + number * 7919), client, abilities)
+    await round.run(`r${number}`)
+    cases += round.cases
+  }
+  checkSeen(abilities)
+})
+
+test.run()

@@ -1,0 +1,86 @@
+/** Buckets under test: made with random indexes, filled, asked, and changed through a socket. */
+import { EJSON, serialize } from 'bson'
+import * as assert from 'uvu/assert'
+import { type Batch, batchOf } from '../bucket.js'
+import type { RespClient, Word } from '../resp-client.js'
+import type { Doc } from './values.js'
+
+/** Options and commands that a server may not have yet, and a request that tells. */
+const PROBES = {
+  INDEXES: ['BUCKET.CREATE', 'probe-indexes', 'INDEXES', '{"p":{"bson_type":"int32"}}'],
+  COLLATION: ['BUCKET.QUERY', 'probe', '{}', 'COLLATION', '{"locale":"en"}'],
+  SORTBY: ['BUCKET.QUERY', 'probe', '{}', 'SORTBY', '_id', 'ASC'],
+  RESULTSORT: ['BUCKET.QUERY', 'probe', '{}', 'RESULTSORT', 'p', 'ASC'],
+  PROJECTION: ['BUCKET.QUERY', 'probe', '{}', 'PROJECTION', '{"p":1}'],
+  'BUCKET.UPDATE': ['BUCKET.UPDATE', 'probe', '{}', '{"$set":{"p":1}}'],
+  'BUCKET.INDEX': ['BUCKET.INDEX', 'LIST', 'probe'],
+  'BUCKET.EXPLAIN': ['BUCKET.EXPLAIN', 'probe', '{}'],
+} as const
+
+export type Ability = keyof typeof PROBES
+
+const LACKING = /unsupported argument|unknown (sub)?command/i
+
+/** What the server knows. @throws Error  when a probe fails in another way */
+export async function abilitiesOf(client: RespClient): Promise<ReadonlySet<Ability>> {
+  const found = new Set<Ability>()
+  await client.frame('BUCKET.CREATE', 'probe', 'IF-NOT-EXISTS')
+  for (const [ability, request] of Object.entries(PROBES)) {
+    const { type, value } = await client.frame(...request)
+    const text = type === '-' ? String(value) : ''
+    if (text === '') found.add(ability as Ability)
+    else assert.match(text, LACKING, `${ability}: ${text}`)
+  }
+  return found
+}
+
+/** A filter as BSON, or as extended JSON, which says the same. */
+export function filterArgument(filter: Doc, isJson: boolean): Word {
+  if (isJson) return EJSON.stringify(filter, { relaxed: false })
+  return Buffer.from(serialize(filter))
+}
+
+/** Prepares a session: BSON in and out, ids in hexadecimal. */
+export async function useBson(client: RespClient): Promise<RespClient> {
+  await client.call('SESSION.ATTRIBUTE', 'SET', 'input_type', 'bson')
+  await client.call('SESSION.ATTRIBUTE', 'SET', 'reply_type', 'bson')
+  await client.call('SESSION.ATTRIBUTE', 'SET', 'object_id_format', 'hex')
+  return client
+}
+
+export async function insertAll(
+  client: RespClient,
+  bucket: string,
+  docs: readonly Doc[],
+): Promise<void> {
+  if (docs.length === 0) return
+  const bodies = docs.map(doc => Buffer.from(serialize(doc)))
+  await client.call('BUCKET.INSERT', bucket, 'DOCS', ...bodies)
+}
+
+/** All batches of a cursor, up to the first empty one; the cursor is closed.
+ *  @param limit  of a batch; no batch may be larger */
+export async function allBatches(
+  client: RespClient,
+  bucket: string,
+  filter: Word,
+  { limit, words = [] }: { limit: number; words?: readonly string[] },
+): Promise<Batch['items'][]> {
+  const query = ['BUCKET.QUERY', bucket, filter, ...words, 'LIMIT', String(limit)]
+  const batches: Batch['items'][] = []
+  let batch = await batchOf(client, ...query)
+  const cursor = String(batch.cursorId)
+  while (batch.items.length > 0) {
+    assert.ok(batch.items.length <= limit, `${batch.items.length} documents with LIMIT ${limit}`)
+    batches.push(batch.items)
+    batch = await batchOf(client, 'BUCKET.ADVANCE', 'QUERY', cursor)
+  }
+  await client.call('BUCKET.CLOSE', 'QUERY', cursor)
+  return batches
+}
+
+/** The id of a document in BSON: its first field. */
+export function idIn(body: Buffer): string {
+  // Length, type, `_id` and its end.
+  return body.toString('hex', 9, 21)
+}
