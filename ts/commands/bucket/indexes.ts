@@ -236,14 +236,18 @@ const tasks = subcommand({
 
 const analyze = subcommand({
   name: 'ANALYZE',
-  complexity: 'O(1); the statistics are made in the background',
+  complexity: 'O(1); all keys of the index are read in the background',
   summary: 'Makes statistics of an index, from which the planner estimates.',
   args: [text('bucket'), text('name')],
   flags: ['write'],
   errors: [...BUCKET_ERRORS, 'NOSUCHINDEX'],
   reply: ok,
   example: [...INDEXED_EXAMPLE, 'BUCKET.INDEX ANALYZE people by-age'],
-  notes: ['Statistics change which index is chosen, never what is found.'],
+  notes: [
+    'Statistics change which index is chosen, never what is found. They come from a sample of ' +
+      '1,000 entries, and are what they are until the index is analyzed again.',
+    'Members learn of new statistics within 15 s of use; the plans that they have are made again.',
+  ],
   run: (ctx, { bucket, name }) =>
     changing(ctx, bucket, (tx, change) => analyzeIndex(tx, change, name)),
 })

@@ -4,6 +4,7 @@
  * whichever member, and a step whose commit has an unknown result may be repeated.
  */
 
+import type { Logger } from 'pino'
 import {
   cardinalityKey,
   indexPrefix,
@@ -17,10 +18,12 @@ import type { Store } from '../../store/store.js'
 import type { Tx } from '../../store/tx.js'
 import type { ShardRoutes } from '../../volume/shard-routes.js'
 import type { Volumes } from '../../volume/volumes.js'
-import { changeIndex, findBucket } from '../buckets.js'
+import { type Bucket, changeIndex, findBucket } from '../buckets.js'
 import { allIndexes } from '../index-administration.js'
 import { type IndexTasks, isActive, type QueuedTask } from '../index-tasks.js'
+import { analyzeBatch, type Sampling } from './index-analysis.js'
 import { buildBatch, fixBoundary, type StepOutcome, type TaskStep } from './index-build.js'
+import type { IndexStatistics } from './index-statistics.js'
 
 /** Entries of a dropped index that one transaction deletes. */
 const DROP_ENTRIES = 2_000
@@ -34,12 +37,16 @@ export interface IndexWorkParts {
   readonly routes: ShardRoutes
   readonly volumes: Volumes
   readonly tasks: IndexTasks
+  readonly statistics: IndexStatistics
+  readonly log: Logger
   /** Whether a value of another type than an index's fails its build. */
   readonly isStrict: boolean
 }
 
 export class IndexWork {
   readonly #parts: IndexWorkParts
+  /** Of the analyses under way, by the ids of their tasks. */
+  readonly #samplings = new Map<string, Sampling>()
 
   constructor(parts: IndexWorkParts) {
     this.#parts = parts
@@ -67,6 +74,7 @@ export class IndexWork {
     const { tasks, volumes, isStrict } = this.#parts
     const found = await this.#find(tx, namespace, queued)
     if (found === undefined) {
+      this.#samplings.delete(queued.id.toString('hex'))
       tasks.drop(tx, queued)
       return 'over'
     }
@@ -82,7 +90,7 @@ export class IndexWork {
       case 'DROP':
         return deleteEntries(step)
       case 'ANALYZE':
-        return 'elsewhere'
+        return this.#analyze(step)
     }
   }
 
@@ -98,6 +106,25 @@ export class IndexWork {
     const task = await this.#parts.tasks.find(tx, bucket, queued)
     if (index === undefined || task === undefined || !isActive(task)) return undefined
     return { bucket, index, task }
+  }
+
+  async #analyze(step: TaskStep): Promise<StepOutcome> {
+    const name = step.task.id.toString('hex')
+    const { outcome, sampling } = await analyzeBatch(step, this.#samplings.get(name))
+    step.tx.afterCommit(() => {
+      if (outcome === 'more') this.#samplings.set(name, sampling)
+      else this.#endAnalysis(name, step.bucket)
+    })
+    return outcome
+  }
+
+  #endAnalysis(name: string, bucket: Bucket): void {
+    this.#samplings.delete(name)
+    const { statistics, log } = this.#parts
+    statistics.refresh(bucket).catch(cause => {
+      // Queries find them in 15 s.
+      log.warn({ err: cause, bucket: bucket.name }, 'reading new statistics failed')
+    })
   }
 
   /** Whether this member works on a shard. */

@@ -9,7 +9,6 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Logger } from 'pino'
 import { RespError } from '../../error.js'
 import { nativeReason } from '../../native.js'
 import { StoreError } from '../../store/store-error.js'
@@ -31,7 +30,6 @@ const QUIET_FAILURES = 3
 const LOG_EVERY_MS = 10_000
 
 export interface IndexWorkerParts extends IndexWorkParts {
-  readonly log: Logger
   /** Tasks that are worked on at a time, 1 or more. */
   readonly poolSize: number
   /** Longest time between two looks for tasks. */
