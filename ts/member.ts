@@ -5,6 +5,7 @@
  * client port -> membership -> bootstrap. Stop goes the other way.
  */
 
+import { availableParallelism } from 'node:os'
 import type { Logger } from 'pino'
 import { advertisedAddress } from './cluster/advertised.js'
 import { Cluster } from './cluster/cluster.js'
@@ -14,6 +15,8 @@ import type { Config } from './config/config.js'
 import { transportModule } from './native.js'
 import { Documents } from './query/documents.js'
 import { IndexTasks } from './query/index-tasks.js'
+import { IndexStatistics } from './query/maintenance/index-statistics.js'
+import { IndexWorker } from './query/maintenance/index-worker.js'
 import { QueryPlans } from './query/query-plans.js'
 import { BucketRemoval } from './query/removal.js'
 import { Redis } from './redis/redis.js'
@@ -132,16 +135,27 @@ async function open(config: Config, { version, log, teardown }: OpenOptions): Pr
   teardown.add('volumes', () => volumes.close())
   await volumes.start()
   const { plan_cache: planCache, index } = config.bucket
+  const now = () => performance.now()
+  const statistics = new IndexStatistics({ store, log, now })
   const plans = new QueryPlans({
     enabled: planCache.enabled,
     maxTtlMs: planCache.max_ttl,
-    now: () => performance.now(),
+    ...{ now, statistics },
     isStrict: index.strict_types,
   })
   const documents = new Documents({ volumes, routes, plans })
   const tasks = new IndexTasks(await openClusterDirectory(store, config.cluster.name, 'tasks'))
   const registry = prefixRegistry
   const bucketRemoval = new BucketRemoval({ store, namespaces, volumes, tasks, registry })
+  const { worker_pool_size: workers, worker_maintenance_interval: intervalS } = index.maintenance
+  const worker = new IndexWorker({
+    ...{ store, namespaces, routes, volumes, tasks, statistics, log },
+    isStrict: index.strict_types,
+    poolSize: workers || availableParallelism(),
+    intervalMs: intervalS * 1_000,
+  })
+  teardown.add('index worker', () => worker.stop())
+  worker.start()
   const standbys = new RoutedStandbys(routes, config.replication.synchronous)
   const redis = config.redis.enabled ? new Redis({ ...parts, volumes, standbys }) : undefined
   if (redis !== undefined) {

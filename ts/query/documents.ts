@@ -272,6 +272,15 @@ export class Documents {
     }
   }
 
+  /** Whether all documents of a bucket can be read here.
+   *  @throws RespError REJECT, ERR No route found …, ERR shard id: <n> is in INOPERABLE status */
+  checkServed(bucket: Bucket): void {
+    for (const shard of bucket.shards) {
+      if (this.#volumes.find('BUCKET', shard) === undefined) throw this.#reject(shard)
+    }
+    this.#checkReadable(bucket)
+  }
+
   /** @throws RespError ERR shard id: <n> is in INOPERABLE status, or the volume's text */
   #checkReadable(bucket: Bucket): void {
     for (const shard of bucket.shards) {

@@ -9,6 +9,7 @@ import {
   bucketTasksRange,
   indexTaskKey,
   indexTasksRange,
+  prefixRange,
   queuedTaskKey,
   queuedTasksRange,
   tasksAddedKey,
@@ -19,6 +20,7 @@ import type { Bucket, BucketNamespace } from './buckets.js'
 
 const TASK_ID_BYTES = 12
 const BUCKET_PREFIX_BYTES = 8
+const NO_ID = Buffer.alloc(0)
 
 export type TaskKind = 'BOUNDARY' | 'BUILD' | 'DROP' | 'ANALYZE'
 export type TaskStatus = 'WAITING' | 'RUNNING' | 'COMPLETED' | 'FAILED' | 'STOPPED'
@@ -126,6 +128,16 @@ export class IndexTasks {
     })
   }
 
+  /** @returns undefined when it has been deleted */
+  async find(
+    tx: Tx,
+    bucket: Bucket,
+    { index, id }: Pick<IndexTask, 'id' | 'index'>,
+  ): Promise<IndexTask | undefined> {
+    const value = await tx.get(indexTaskKey(bucket.data, index, id))
+    return value === undefined ? undefined : decodeTask(index, id, value)
+  }
+
   /** @param namespace the one that the bucket is in */
   add(tx: Tx, { namespace, bucket }: TaskPlace, task: IndexTask): void {
     tx.set(indexTaskKey(bucket.data, task.index, task.id), encodeTask(task))
@@ -139,6 +151,12 @@ export class IndexTasks {
     tx.set(indexTaskKey(bucket.data, task.index, task.id), encodeTask(task))
   }
 
+  /** Stores a task that nobody is to work on any more. */
+  end(tx: Tx, bucket: Bucket, task: IndexTask): void {
+    this.update(tx, bucket, task)
+    tx.clear(this.#queuedKey(bucket, task))
+  }
+
   delete(tx: Tx, bucket: Bucket, task: Pick<IndexTask, 'id' | 'index'>): void {
     tx.clear(indexTaskKey(bucket.data, task.index, task.id))
     tx.clear(this.#queuedKey(bucket, task))
@@ -148,6 +166,14 @@ export class IndexTasks {
   forget(tx: Tx, bucket: Bucket): void {
     const { begin, end } = bucketTasksRange(this.#root, bucket.prefix)
     tx.clearRange(begin, end)
+  }
+
+  /** Deletes all tasks of an index. */
+  deleteAll(tx: Tx, bucket: Bucket, index: bigint): void {
+    const records = indexTasksRange(bucket.data, index)
+    tx.clearRange(records.begin, records.end)
+    const queued = prefixRange(this.#queuedKey(bucket, { index, id: NO_ID }))
+    tx.clearRange(queued.begin, queued.end)
   }
 
   /** Tasks of the whole cluster, by bucket and index. Adds no read conflicts.

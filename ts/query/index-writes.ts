@@ -22,12 +22,12 @@ const PIECE_DOCUMENTS = 256
 const PIECE_ENTRIES = 1_024
 
 /** Indexes in these states are written, and their uniqueness is kept. */
-const MAINTAINED: ReadonlySet<IndexStatus> = new Set(['WAITING', 'BUILDING', 'READY'])
+export const MAINTAINED: ReadonlySet<IndexStatus> = new Set(['WAITING', 'BUILDING', 'READY'])
 
 /** Of `KeyChanges.kinds`. */
 const CLEARED = 0
 const ADDED = 1
-const EMPTY_ARRAY = 4
+export const EMPTY_ARRAY = 4
 /** Of `KeyChanges.flags`. */
 const HAS_ARRAYS = 1
 const HAS_SKIPPED = 2
@@ -47,6 +47,17 @@ export function compileIndexes(bucket: Bucket, isStrict: boolean): CompiledIndex
   const known = compiled.get(bucket.indexes)
   if (known !== undefined) return known
   const definitions = bucket.indexes.filter(({ status }) => MAINTAINED.has(status))
+  const made = compile(bucket, definitions, isStrict)
+  compiled.set(bucket.indexes, made)
+  return made
+}
+
+/** Compiles some of a bucket's indexes, for one use. */
+export function compile(
+  bucket: Bucket,
+  definitions: readonly IndexDefinition[],
+  isStrict: boolean,
+): CompiledIndexes {
   const set = new addon.IndexSet(
     definitions.map(({ id, name, kind, fields, collation }) => ({
       name,
@@ -57,9 +68,7 @@ export function compileIndexes(bucket: Bucket, isStrict: boolean): CompiledIndex
       ...(collation === null ? {} : { collator: collatorOf(collation) }),
     })),
   )
-  const made = { definitions, set }
-  compiled.set(bucket.indexes, made)
-  return made
+  return { definitions, set }
 }
 
 /** Entries of one piece of the documents. */
@@ -143,7 +152,7 @@ export class IndexWrites {
   /** Writes the entries, their counters, and what the definitions have to say of them.
    *  @param pointerOf  the pointer to a document as it becomes */
   async apply(tx: Tx, pointerOf: (document: number) => Buffer): Promise<void> {
-    const { bucket, indexes } = this.#parts
+    const { indexes } = this.#parts
     const deltas = indexes.definitions.map(() => 0)
     let sinceTurn = 0
     for (const change of this.#changes()) {
@@ -164,14 +173,39 @@ export class IndexWrites {
       }
       if (++sinceTurn % PIECE_ENTRIES === 0) await yieldTurn()
     }
-    for (const [i, delta] of deltas.entries()) {
-      if (delta !== 0) tx.add(cardinalityKey(bucket.data, indexes.definitions[i]!.id), delta)
-    }
+    this.#count(tx, deltas)
     this.#noteFlags(tx)
   }
 
+  /** As `apply`, for documents that were there before the indexes: entries that writers have made
+   *  meanwhile stay as they are.
+   *  @returns the bucket with what its definitions say then */
+  async fill(tx: Tx, pointerOf: (document: number) => Buffer): Promise<Bucket> {
+    const deltas = this.#parts.indexes.definitions.map(() => 0)
+    const changes = [...this.#changes()]
+    for (let from = 0; from < changes.length; from += PIECE_ENTRIES) {
+      const piece = changes.slice(from, from + PIECE_ENTRIES)
+      const existing = await Promise.all(piece.map(({ key }) => tx.get(key)))
+      for (const [i, { key, index, document }] of piece.entries()) {
+        if (existing[i] !== undefined) continue
+        deltas[index]!++
+        tx.set(key, pointerOf(document))
+      }
+      await yieldTurn()
+    }
+    this.#count(tx, deltas)
+    return this.#noteFlags(tx)
+  }
+
+  #count(tx: Tx, deltas: readonly number[]): void {
+    const { bucket, indexes } = this.#parts
+    for (const [i, delta] of deltas.entries()) {
+      if (delta !== 0) tx.add(cardinalityKey(bucket.data, indexes.definitions[i]!.id), delta)
+    }
+  }
+
   /** The definitions say from now on that documents have arrays, or values without an entry. */
-  #noteFlags(tx: Tx): void {
+  #noteFlags(tx: Tx): Bucket {
     const { bucket, indexes } = this.#parts
     const flags = new Map<bigint, number>()
     for (const { changes } of this.#pieces) {
@@ -188,7 +222,7 @@ export class IndexWrites {
       isChanged = true
       return { ...index, hasArrays, hasSkipped }
     })
-    if (isChanged) changeBucket(tx, bucket, { indexes: noted })
+    return isChanged ? changeBucket(tx, bucket, { indexes: noted }) : bucket
   }
 
   *#changes(): Generator<Change> {

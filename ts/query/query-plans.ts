@@ -11,7 +11,7 @@ import type { Collation } from './collation.js'
 import type { Filter, Literal } from './filter.js'
 import { type CompiledIndexes, compileIndexes } from './index-writes.js'
 import { type IndexDefinition, PRIMARY_INDEX } from './indexes.js'
-import { type Bound, type BoundPlan, bindPlan } from './planner/bind.js'
+import { type Bound, type BoundPlan, bindPlan, type EstimateRange } from './planner/bind.js'
 import { PlanCache, type PlanCacheSettings, type PlannedFor } from './planner/plan-cache.js'
 import { planQuery } from './planner/plan-query.js'
 import { primaryRange } from './planner/primary-range.js'
@@ -35,15 +35,29 @@ export interface PlannedQuery {
 export interface QueryPlansParts extends PlanCacheSettings {
   /** Whether a value of another type than an index's refuses the write. */
   readonly isStrict: boolean
+  /** Absent: nothing is known of how many entries are where. */
+  readonly statistics?: Statistics
+}
+
+/** What is known of indexes. */
+export interface Statistics {
+  /** Rises when the statistics of a bucket have changed. */
+  generation(bucket: Bucket): number
+  /** Are there statistics of any index? */
+  knows(bucket: Bucket): boolean
+  /** Entries in a range of keys, about; undefined without statistics of the index. */
+  estimate(bucket: Bucket, index: IndexDefinition, range: KeyRange): number | undefined
 }
 
 export class QueryPlans {
   readonly #cache: PlanCache
   readonly #isStrict: boolean
+  readonly #statistics: Statistics | undefined
 
   constructor(parts: QueryPlansParts) {
     this.#cache = new PlanCache(parts)
     this.#isStrict = parts.isStrict
+    this.#statistics = parts.statistics
   }
 
   /** Plans a query for execution, and remembers the plan.
@@ -80,12 +94,22 @@ export class QueryPlans {
         return indexRange(this.indexesOf(bucket), { index, equalities, lower, upper })
       },
       isDescending: sort?.isDescending ?? false,
+      estimate: this.#estimator(bucket),
     })
     return { bound, isCached: known !== undefined }
   }
 
-  #plannedFor({ uuid, namespace, version }: Bucket): PlannedFor {
-    return { bucketUuid: uuid, namespace, version, statisticsGeneration: 0 }
+  /** Absent where nothing is known: then nothing has to be compared. */
+  #estimator(bucket: Bucket): EstimateRange | undefined {
+    const statistics = this.#statistics
+    if (!statistics?.knows(bucket)) return undefined
+    return (index, range) => statistics.estimate(bucket, index, range)
+  }
+
+  #plannedFor(bucket: Bucket): PlannedFor {
+    const { uuid, namespace, version } = bucket
+    const statisticsGeneration = this.#statistics?.generation(bucket) ?? 0
+    return { bucketUuid: uuid, namespace, version, statisticsGeneration }
   }
 }
 

@@ -179,6 +179,11 @@ export function statisticsKey(bucketData: Buffer, index: bigint): Buffer {
   return i64Tagged(bucketData, BucketTag.statistics, index)
 }
 
+/** Statistics of all indexes of a bucket: [begin, end). */
+export function statisticsRange(bucketData: Buffer): KeyRange {
+  return prefixRange(tagged(bucketData, BucketTag.statistics))
+}
+
 /** Tasks of an index: [begin, end). */
 export function indexTasksRange(bucketData: Buffer, index: bigint): KeyRange {
   return prefixRange(i64Tagged(bucketData, BucketTag.tasks, index))

@@ -126,18 +126,25 @@ export class Namespaces {
   }
 
   /** The live namespace with this prefix, whatever its path is by now.
-   *  @returns undefined when there is none, or it is removed */
+   *  @returns undefined when there is none, or it is removed: neither changes any more */
   async find(prefix: Buffer): Promise<Namespace | undefined> {
-    const { store } = this.#parts
-    const segments = await store.transact(tx => this.#tree.segmentsOf(tx, prefix))
-    if (segments === undefined) return undefined
-    try {
-      const namespace = await this.resolve(pathOf(segments))
-      return namespace.prefix.equals(prefix) ? namespace : undefined
-    } catch (thrown) {
-      if (thrown instanceof RespError && GONE.has(thrown.prefix)) return undefined
-      throw thrown
+    for (;;) {
+      const path = await this.#parts.store.transact(tx => this.#livePath(tx, prefix))
+      if (path === undefined) return undefined
+      // It may be moved away, or removed, between the two.
+      const namespace = await this.lookUp(path).catch(thrown => {
+        if (thrown instanceof RespError && GONE.has(thrown.prefix)) return undefined
+        throw thrown
+      })
+      if (namespace?.prefix.equals(prefix)) return namespace
     }
+  }
+
+  async #livePath(tx: Tx, prefix: Buffer): Promise<string | undefined> {
+    const segments = await this.#tree.segmentsOf(tx, prefix)
+    if (segments === undefined) return undefined
+    const { removedDepth } = await this.#tree.find(tx, segments)
+    return removedDepth > 0 ? undefined : pathOf(segments)
   }
 
   /** Makes a transaction's work a change that all members take note of, as of a removal.
