@@ -98,7 +98,7 @@ test('duplicates fail the build of a unique index, and it can be made again', as
   assert.is(await client.error(...insertion), "DUPLICATEKEY Duplicate key: 'mail' b")
 })
 
-test('documents without the field are duplicates too, those with empty arrays are not', async () => {
+test('documents without the field are duplicates, those with empty arrays are not', async () => {
   const client = await json()
   await client.call('BUCKET.CREATE', 'nulls')
   await insertAll(client, 'nulls', [{ a: [] }, { a: [], b: 1 }, { b: 2 }, { a: 1, b: 3 }])

@@ -49,6 +49,7 @@ export interface DataMember {
   readonly volumes: Volumes
   readonly documents: Documents
   readonly redis: Redis
+  readonly namespaces: Namespaces
   readonly namespace: BucketNamespace
   /** Content prefix of the area `prefixes`. */
   readonly registry: Buffer
@@ -112,7 +113,7 @@ async function openIn(directory: string, options: OpenOptions): Promise<DataMemb
     identity.release()
   }
   return {
-    ...{ config, directory, logged, store, cluster, volumes, redis, registry },
+    ...{ config, directory, logged, store, cluster, volumes, redis, registry, namespaces },
     documents: new Documents({ volumes, routes, plans: makePlans() }),
     namespace: await namespaces.resolve(config.default_namespace),
     get bucketVolume() {
@@ -141,10 +142,14 @@ async function openIn(directory: string, options: OpenOptions): Promise<DataMemb
   }
 }
 
-/** Makes a bucket on BUCKET shard 0 and opens it. */
-export async function makeBucket(member: DataMember, name = 'b'): Promise<Bucket> {
+/** Makes a bucket and opens it. */
+export async function makeBucket(
+  member: DataMember,
+  name = 'b',
+  shards: readonly number[] = [0],
+): Promise<Bucket> {
   const { store, namespace, registry } = member
-  const bucket = { name, uuid: randomUUID(), shards: [0], registry }
+  const bucket = { name, uuid: randomUUID(), shards, registry }
   await store.transact(tx => createBucket(tx, namespace, bucket))
   return store.transact(tx => openBucket(tx, namespace, name))
 }
