@@ -81,8 +81,8 @@ export const bucketExplain = command({
   notes: [
     'Nothing is executed, no cursor is opened, and the plan is not remembered.',
     'With `ANALYZE` the first batch is read: `execution` says how many entries were examined, ' +
-      'how many documents were read and returned, and how many microseconds planning, reading, and ' +
-      'sorting, projecting and encoding the results took.',
+      'how many documents were read and returned, and how many microseconds planning took, ' +
+      'reading, and sorting, projecting and encoding the results.',
     'Read in a transaction of its own, whatever transaction is open.',
   ],
   run: async (ctx, { bucket, filter, options: words }) => {
