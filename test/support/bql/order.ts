@@ -71,15 +71,22 @@ export function resultSorted(batch: readonly Doc[], sort: Sort): Doc[] {
  *  smallest element, or at its largest in descending order. Ties by `_id`, and descending order is
  *  the exact reverse. */
 export function sortedBy(docs: readonly Doc[], sort: Sort): Doc[] {
-  const { path, descending, text = bytewise } = sort
-  const keyed = docs.map(doc => ({ doc, key: indexKey(valueAt(doc, path) ?? null, sort) }))
-  keyed.sort((left, right) => {
-    const order =
-      left.key.rank - right.key.rank || compareAll(left.key.value, right.key.value, text)
-    const ids = Buffer.compare((left.doc._id as ObjectId).id, (right.doc._id as ObjectId).id)
-    return (order || ids) * (descending ? -1 : 1)
+  return docs.toSorted((left, right) => {
+    const ids = Buffer.compare((left._id as ObjectId).id, (right._id as ObjectId).id)
+    return compareKeys(left, right, sort) || (sort.descending ? -ids : ids)
   })
-  return keyed.map(({ doc }) => doc)
+}
+
+/** Are they in the order of SORTBY, with ties in any order? */
+export function areSortedBy(docs: readonly Doc[], sort: Sort): boolean {
+  return docs.every((doc, i) => i === 0 || compareKeys(docs[i - 1]!, doc, sort) <= 0)
+}
+
+function compareKeys(left: Doc, right: Doc, sort: Sort): number {
+  const { path, descending, text = bytewise } = sort
+  const [one, other] = [left, right].map(doc => indexKey(valueAt(doc, path) ?? null, sort))
+  const order = one!.rank - other!.rank || compareAll(one!.value, other!.value, text)
+  return descending ? -order : order
 }
 
 function indexKey(value: Value, { descending, text = bytewise }: Sort) {
