@@ -18,7 +18,7 @@ import {
 } from '../../store/keyspace.js'
 import { lastKey, type Pair, unpack } from '../../store/packed-range.js'
 import type { Store } from '../../store/store.js'
-import { leaveTurn } from '../../store/turn.js'
+import { leaveTurn, yieldTurn } from '../../store/turn.js'
 import type { Tx } from '../../store/tx.js'
 import type { Bodies } from '../bodies.js'
 import { type Bucket, openBucket } from '../buckets.js'
@@ -31,8 +31,11 @@ import { readBodies, upToBytes } from './stored-bodies.js'
 
 const ID_BYTES = 12
 /** What one transaction checks at most. */
-const BATCH_ENTRIES = 200
+const BATCH_DOCUMENTS = 200
+const BATCH_ENTRIES = 1_000
 const BATCH_BYTES = 1024 * 1024
+/** Keys that are looked up in one turn of the event loop. */
+const PIECE_KEYS = 500
 /** Entries that are counted at a time, and how long a count may take. */
 const COUNT_ENTRIES = 5_000
 const COUNT_LIMIT_MS = 3_000
@@ -131,17 +134,21 @@ class Verification {
   /** Do documents have all their entries? */
   async #checkDocuments(tx: Tx, bucket: Bucket, from: Buffer | undefined): Promise<Checked> {
     const { begin, end } = prefixRange(primaryPrefix(bucket.data))
-    const batch = await readBatch(tx, { begin: from ?? begin, end })
+    const batch = await readBatch(tx, { begin: from ?? begin, end }, BATCH_DOCUMENTS)
     const errors: string[] = []
     const { bodies, pairs } = await this.#readAll(batch.pairs, errors)
     const ready = bucket.indexes.filter(({ status }) => status === 'READY')
     const expected = [...keysOf(bucket, ready, bodies)]
-    const entries = await Promise.all(expected.map(({ key }) => tx.get(key, true)))
-    for (const [i, { index, document }] of expected.entries()) {
-      const entry = entries[i]
-      if (entry?.equals(pairs[document]!.value)) continue
-      const what = entry === undefined ? 'no entry' : 'an entry that points elsewhere'
-      errors.push(`${nameOf(ready[index]!)}: document ${idOf(pairs[document]!)} has ${what}`)
+    for (let from = 0; from < expected.length; from += PIECE_KEYS) {
+      const piece = expected.slice(from, from + PIECE_KEYS)
+      const entries = await Promise.all(piece.map(({ key }) => tx.get(key, true)))
+      for (const [i, { index, document }] of piece.entries()) {
+        const entry = entries[i]
+        if (entry?.equals(pairs[document]!.value)) continue
+        const what = entry === undefined ? 'no entry' : 'an entry that points elsewhere'
+        errors.push(`${nameOf(ready[index]!)}: document ${idOf(pairs[document]!)} has ${what}`)
+      }
+      await yieldTurn()
     }
     return { count: batch.pairs.length, errors, next: batch.next && keyAfter(batch.next) }
   }
@@ -154,7 +161,7 @@ class Verification {
     { index, from }: { index: IndexDefinition; from: Buffer | undefined },
   ): Promise<Checked> {
     const { begin, end } = prefixRange(indexPrefix(bucket.data, index.id))
-    const batch = await readBatch(tx, { begin: from ?? begin, end })
+    const batch = await readBatch(tx, { begin: from ?? begin, end }, BATCH_ENTRIES)
     const errors: string[] = []
     const right: Pair[] = []
     const ids = batch.pairs.map(({ key }) => key.subarray(-ID_BYTES))
@@ -170,7 +177,10 @@ class Verification {
     const { bodies, pairs } = await this.#readAll(oneEach(right), errors)
     const readable = new Set(pairs.map(idOf))
     const keys = new Map<string, boolean>()
+    const [first, last] = [right[0]?.key, right.at(-1)?.key]
     for (const { key, isEmptyArray } of keysOf(bucket, [index], bodies)) {
+      // A document may have many more entries than this batch.
+      if (Buffer.compare(key, first!) < 0 || Buffer.compare(key, last!) > 0) continue
       keys.set(key.toString('latin1'), isEmptyArray)
     }
     let previous: Buffer | undefined
@@ -222,8 +232,8 @@ interface ReadBatch {
   readonly next: Buffer | undefined
 }
 
-async function readBatch(tx: Tx, { begin, end }: KeyRange): Promise<ReadBatch> {
-  const options = { limit: BATCH_ENTRIES, snapshot: true }
+async function readBatch(tx: Tx, { begin, end }: KeyRange, limit: number): Promise<ReadBatch> {
+  const options = { limit, snapshot: true }
   const range = await tx.getRangeAll(begin, end, options)
   const all = [...unpack(range)]
   // Two at least: the first may be the one that the batch before ended with.

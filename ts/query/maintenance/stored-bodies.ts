@@ -28,11 +28,14 @@ export async function readBodies(context: ScanContext, entries: readonly Pair[])
   }
 }
 
-/** The first entries, as many as have bodies of so many bytes together, and one at least. */
+/** The first entries, as many as have documents of so many bytes together, and one at least. */
 export function upToBytes(entries: readonly Pair[], limitBytes: number): readonly Pair[] {
+  const documents = new Set<string>()
   let bytes = 0
-  const end = entries.findIndex(({ value }, i) => {
-    bytes += unpackPointer(value).length
+  const end = entries.findIndex(({ key, value }, i) => {
+    const id = key.toString('latin1', key.length - ID_BYTES)
+    if (!documents.has(id)) bytes += unpackPointer(value).length
+    documents.add(id)
     return i > 0 && bytes > limitBytes
   })
   return end === -1 ? entries : entries.slice(0, end)
