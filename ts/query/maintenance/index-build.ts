@@ -33,7 +33,7 @@ const ID_BYTES = 12
 const BATCH_DOCUMENTS = 100
 const BATCH_BYTES = 1024 * 1024
 /** Of its entries: a transaction holds each several times, and 10 MB in all. */
-const BATCH_KEY_BYTES = 512 * 1024
+const BATCH_KEY_BYTES = 128 * 1024
 /** Entries that one transaction looks at in search of its shard's documents. */
 const LOOK_ENTRIES = 1_000
 
