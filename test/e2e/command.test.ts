@@ -116,7 +116,7 @@ test('gives redis-cli its help', async () => {
   assert.match(help('snapshotread'), 'SNAPSHOTREAD ON|OFF\n')
   assert.match(help('namespace', 'create'), 'NAMESPACE CREATE path\n')
   assert.match(help('bucket.insert'), 'BUCKET.INSERT bucket DOCS document [document ...]\n')
-  assert.match(help('bucket.query'), 'BUCKET.QUERY bucket filter [LIMIT n]\n')
+  assert.match(help('bucket.query'), 'BUCKET.QUERY bucket filter [SORTBY field ASC|DESC] ')
   assert.match(help('@namespace'), 'NAMESPACE LIST [path]\n')
 })
 

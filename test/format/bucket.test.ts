@@ -2,9 +2,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { changeBucket, createBucket, findBucket } from '../../ts/query/buckets.js'
-import { parseCollation } from '../../ts/query/collation.js'
-import { type IndexTask, IndexTasks } from '../../ts/query/index-tasks.js'
-import type { IndexDefinition } from '../../ts/query/indexes.js'
+import { type IndexTask, IndexTasks } from '../../ts/query/indexes/index-tasks.js'
+import type { IndexDefinition } from '../../ts/query/indexes/indexes.js'
+import { parseCollation } from '../../ts/query/language/collation.js'
 import { indexTaskKey, queuedTaskKey } from '../../ts/store/keyspace.js'
 import { openDataMember } from '../support/data-member.js'
 

@@ -4,10 +4,10 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { RespError } from '../../ts/error.js'
 import { addon } from '../../ts/native.js'
-import { parseFilter } from '../../ts/query/parse.js'
+import { parseFilter } from '../../ts/query/language/parse.js'
+import { compileProgram } from '../../ts/query/language/program.js'
 import { planQuery } from '../../ts/query/planner/plan-query.js'
 import { shapeOf } from '../../ts/query/planner/shape.js'
-import { compileProgram } from '../../ts/query/program.js'
 import { property } from '../support/budget.js'
 
 const names = fc.constantFrom(

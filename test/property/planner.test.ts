@@ -4,8 +4,12 @@ import { Double, Int32, Long, ObjectId } from 'bson'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { RespError } from '../../ts/error.js'
-import type { CompareOperator, Filter, Literal } from '../../ts/query/filter.js'
-import { type IndexDefinition, type IndexedType, PRIMARY_INDEX } from '../../ts/query/indexes.js'
+import {
+  type IndexDefinition,
+  type IndexedType,
+  PRIMARY_INDEX,
+} from '../../ts/query/indexes/indexes.js'
+import type { CompareOperator, Filter, Literal } from '../../ts/query/language/filter.js'
 import { type BoundPlan, bindPlan } from '../../ts/query/planner/bind.js'
 import { explainQuery } from '../../ts/query/planner/explain.js'
 import { planQuery } from '../../ts/query/planner/plan-query.js'

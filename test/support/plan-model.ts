@@ -3,9 +3,9 @@
  * from the rules of the language and knows nothing of plans.
  */
 import { Double, Int32, Long, ObjectId } from 'bson'
-import type { Collation } from '../../ts/query/collation.js'
-import type { CompareOperator, Filter, Literal } from '../../ts/query/filter.js'
-import type { IndexDefinition, IndexedType, IndexField } from '../../ts/query/indexes.js'
+import type { IndexDefinition, IndexedType, IndexField } from '../../ts/query/indexes/indexes.js'
+import type { Collation } from '../../ts/query/language/collation.js'
+import type { CompareOperator, Filter, Literal } from '../../ts/query/language/filter.js'
 import type { EncodeRange } from '../../ts/query/planner/bind.js'
 import { primaryRange } from '../../ts/query/planner/primary-range.js'
 import { type KeyRange, prefixEnd, prefixRange, primaryKey } from '../../ts/store/keyspace.js'

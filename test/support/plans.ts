@@ -1,7 +1,8 @@
 /** Plans of filters that are written as JSON, in short words. */
-import type { Collation } from '../../ts/query/collation.js'
-import type { IndexDefinition } from '../../ts/query/indexes.js'
-import { parseFilter } from '../../ts/query/parse.js'
+
+import type { IndexDefinition } from '../../ts/query/indexes/indexes.js'
+import type { Collation } from '../../ts/query/language/collation.js'
+import { parseFilter } from '../../ts/query/language/parse.js'
 import { type BoundPlan, bindPlan, type EstimateRange } from '../../ts/query/planner/bind.js'
 import { type ExplainMap, explainQuery } from '../../ts/query/planner/explain.js'
 import { planQuery } from '../../ts/query/planner/plan-query.js'

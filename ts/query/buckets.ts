@@ -11,8 +11,13 @@ import { bucketDataPrefix, bucketMetadataKey, bucketMetadataRange } from '../sto
 import { unpack } from '../store/packed-range.js'
 import type { CommitGuard, Tx } from '../store/tx.js'
 import { andThen, type MaybePromise } from '../store/types.js'
-import type { Collation } from './collation.js'
-import { decodeIndex, encodeIndex, type IndexDefinition, type StoredIndex } from './indexes.js'
+import {
+  decodeIndex,
+  encodeIndex,
+  type IndexDefinition,
+  type StoredIndex,
+} from './indexes/indexes.js'
+import type { Collation } from './language/collation.js'
 
 const PREFIX_BYTES = 8
 

@@ -6,7 +6,7 @@
 import { err } from '../error.js'
 import type { FilterHandle, IdSet, ProjectionHandle, UpdateHandle } from '../native.js'
 import type { BucketNamespace } from './buckets.js'
-import type { Collation } from './collation.js'
+import type { Collation } from './language/collation.js'
 import type { BoundPlan } from './planner/bind.js'
 import type { PlannedQuery, Sort } from './query-plans.js'
 import type { Position } from './scan.js'

@@ -9,11 +9,11 @@ import {
   type UpdateHandle,
 } from '../native.js'
 import type { BucketNamespace } from './buckets.js'
-import type { Collation } from './collation.js'
-import { collatorOf } from './collators.js'
 import type { Cursor, CursorKind } from './cursors.js'
-import { isBson, parseFilter } from './parse.js'
-import { compileProgram } from './program.js'
+import type { Collation } from './language/collation.js'
+import { collatorOf } from './language/collators.js'
+import { isBson, parseFilter } from './language/parse.js'
+import { compileProgram } from './language/program.js'
 import type { Sort } from './query-plans.js'
 
 /** Bytes of a BSON document without elements. */

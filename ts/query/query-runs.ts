@@ -7,9 +7,9 @@
 import { addon } from '../native.js'
 import type { Bucket } from './buckets.js'
 import type { Cursor, Run } from './cursors.js'
-import { type IndexDefinition, PRIMARY_INDEX } from './indexes.js'
+import { type IndexDefinition, PRIMARY_INDEX } from './indexes/indexes.js'
+import { compileProgram } from './language/program.js'
 import { effectiveCollation, isReadable } from './planner/usable-indexes.js'
-import { compileProgram } from './program.js'
 import type { QueryPlans } from './query-plans.js'
 
 /** The run of a cursor's next batch.

@@ -28,7 +28,7 @@ import {
   noSuchBucket,
   openBucket,
 } from './buckets.js'
-import type { IndexTasks } from './index-tasks.js'
+import type { IndexTasks } from './indexes/index-tasks.js'
 
 /** Documents whose bodies one transaction of PURGE releases. */
 const STEP_DOCUMENTS = 500

@@ -41,8 +41,7 @@ const ID_BYTES = 12
 export interface Position {
   /** Index of the range. */
   readonly range: number
-  /** Where it goes on: the next key's lower bound, or upper bound of a range that is read backwards.
-   *  */
+  /** Where it goes on: no later key is below it, or above it where the range is read backwards. */
   readonly key: Buffer
 }
 

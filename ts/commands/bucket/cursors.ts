@@ -1,7 +1,7 @@
 /** BUCKET.CURSORS */
 
 import { CURSOR_KINDS, type Cursor } from '../../query/cursors.js'
-import { filterText } from '../../query/parse.js'
+import { filterText } from '../../query/language/parse.js'
 import { bulk, integer, mapOf } from '../../resp/reply.js'
 import { command, optional, text } from '../../server/command.js'
 import { cursorsSlot, PEOPLE_EXAMPLE, parseCursorKind } from './shared.js'

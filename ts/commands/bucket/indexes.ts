@@ -2,7 +2,6 @@
  *  is open in the session. */
 
 import { type Bucket, openBucket } from '../../query/buckets.js'
-import { collationFields } from '../../query/collation.js'
 import {
   allIndexes,
   analyzeIndex,
@@ -12,10 +11,11 @@ import {
   dropIndex,
   type IndexChange,
   requireIndex,
-} from '../../query/index-administration.js'
-import { IndexIds } from '../../query/index-schema.js'
-import { type IndexTask, TaskIds } from '../../query/index-tasks.js'
-import type { IndexDefinition } from '../../query/indexes.js'
+} from '../../query/indexes/index-administration.js'
+import { IndexIds } from '../../query/indexes/index-schema.js'
+import { type IndexTask, TaskIds } from '../../query/indexes/index-tasks.js'
+import type { IndexDefinition } from '../../query/indexes/indexes.js'
+import { collationFields } from '../../query/language/collation.js'
 import { verifyBucket } from '../../query/maintenance/index-verification.js'
 import { array, boolean, bulk, integer, map, mapOf, ok, oneOf, typed } from '../../resp/reply.js'
 import { bytes, command, subcommand, text } from '../../server/command.js'

@@ -1,7 +1,7 @@
 /** Options of BUCKET.QUERY and its kin, in any order; of a repeated one the last counts. */
 
 import { err } from '../../error.js'
-import { type Collation, parseCollation } from '../../query/collation.js'
+import { type Collation, parseCollation } from '../../query/language/collation.js'
 import type { QueryOptions } from '../../query/new-cursor.js'
 import type { Sort } from '../../query/query-plans.js'
 

@@ -20,6 +20,9 @@ import {
   writeReply,
 } from './shared.js'
 
+/** A tree whose nodes have members of their own. */
+const planReply = any
+
 const BUCKET_ERRORS = [
   'NOSUCHNAMESPACE',
   'NAMESPACEBEINGREMOVED',
@@ -69,7 +72,7 @@ export const bucketExplain = command({
   port: 'client',
   flags: ['readonly'],
   errors: [...BUCKET_ERRORS, 'REJECT'],
-  reply: any,
+  reply: planReply,
   example: [
     ...PEOPLE_EXAMPLE,
     `BUCKET.EXPLAIN people '{"age": {"$gte": 40}}'`,
@@ -77,9 +80,9 @@ export const bucketExplain = command({
   ],
   notes: [
     'Nothing is executed, no cursor is opened, and the plan is not remembered.',
-    'With `ANALYZE` the first batch is read: `execution` says how many entries were examined, how ' +
-      'many documents were read and returned, and how many microseconds planning, reading, and ' +
-      'sorting, projecting and encoding the results took.',
+    'With `ANALYZE` the first batch is read: `execution` says how many entries were examined, ' +
+      'how many documents were read and returned, and how many microseconds planning took, ' +
+      'reading, and sorting, projecting and encoding the results.',
     'Read in a transaction of its own, whatever transaction is open.',
   ],
   run: async (ctx, { bucket, filter, options: words }) => {
@@ -112,7 +115,8 @@ export const bucketUpdate = command({
   example: [
     ...PEOPLE_EXAMPLE,
     `BUCKET.UPDATE people '{"name": "Ada"}' '{"$set": {"age": 37}}'`,
-    `BUCKET.UPDATE people '{"name": "Alan"}' '{"$set": {"age": 41}, "upsert": true}'`,
+    `BUCKET.UPDATE people '{"_id": "665f0a3e0000000000000003"}' ` +
+      `'{"$set": {"name": "Alan"}, "upsert": true}'`,
   ],
   notes: [
     'The ids are those of the documents that are others now. The rest of the matches is updated ' +

@@ -5,7 +5,7 @@
 
 import { keyAfter, prefixRange, statisticsKey } from '../../store/keyspace.js'
 import { lastKey, unpack } from '../../store/packed-range.js'
-import { PRIMARY_INDEX } from '../indexes.js'
+import { PRIMARY_INDEX } from '../indexes/indexes.js'
 import { encodeHistogram, histogramOf } from './histogram.js'
 import type { StepOutcome, TaskStep } from './index-build.js'
 import { prefixOf } from './index-statistics.js'

@@ -23,9 +23,9 @@ import {
   isActive,
   TaskIds,
   type TaskPlace,
-} from '../index-tasks.js'
-import { compile, IndexWrites } from '../index-writes.js'
-import type { IndexDefinition } from '../indexes.js'
+} from '../indexes/index-tasks.js'
+import { compile, IndexWrites } from '../indexes/index-writes.js'
+import type { IndexDefinition } from '../indexes/indexes.js'
 import { readBodies } from './stored-bodies.js'
 
 const ID_BYTES = 12

@@ -9,7 +9,7 @@ import { indexPrefix, type KeyRange, primaryPrefix, statisticsRange } from '../.
 import { unpack } from '../../store/packed-range.js'
 import type { Store } from '../../store/store.js'
 import type { Bucket } from '../buckets.js'
-import { type IndexDefinition, PRIMARY_INDEX } from '../indexes.js'
+import { type IndexDefinition, PRIMARY_INDEX } from '../indexes/indexes.js'
 import { decodeHistogram, estimate, type Histogram } from './histogram.js'
 
 const REFRESH_MS = 15_000

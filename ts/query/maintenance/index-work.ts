@@ -20,8 +20,8 @@ import type { Tx } from '../../store/tx.js'
 import type { ShardRoutes } from '../../volume/shard-routes.js'
 import type { Volumes } from '../../volume/volumes.js'
 import { type Bucket, changeIndex, findBucket } from '../buckets.js'
-import { allIndexes } from '../index-administration.js'
-import { type IndexTasks, isActive, type QueuedTask } from '../index-tasks.js'
+import { allIndexes } from '../indexes/index-administration.js'
+import { type IndexTasks, isActive, type QueuedTask } from '../indexes/index-tasks.js'
 import { analyzeBatch, type Sampling } from './index-analysis.js'
 import {
   buildBatch,

@@ -13,7 +13,7 @@ import { RespError } from '../../error.js'
 import { nativeReason } from '../../native.js'
 import { StoreError } from '../../store/store-error.js'
 import { leaveTurn } from '../../store/turn.js'
-import type { QueuedTask } from '../index-tasks.js'
+import type { QueuedTask } from '../indexes/index-tasks.js'
 import { IndexWork, type IndexWorkParts } from './index-work.js'
 
 /** Queued tasks that are read at a time. */

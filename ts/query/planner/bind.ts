@@ -4,8 +4,8 @@
  */
 
 import type { KeyRange } from '../../store/keyspace.js'
-import type { Literal } from '../filter.js'
-import { type IndexDefinition, PRIMARY_INDEX } from '../indexes.js'
+import { type IndexDefinition, PRIMARY_INDEX } from '../indexes/indexes.js'
+import type { Literal } from '../language/filter.js'
 import { shareElement } from './candidates.js'
 import type { Condition } from './conditions.js'
 import type { Param } from './logical.js'

@@ -1,6 +1,6 @@
 /** Scans of indexes that conditions allow, for conditions that all must hold. */
 
-import { type IndexDefinition, type IndexField, PRIMARY_INDEX } from '../indexes.js'
+import { type IndexDefinition, type IndexField, PRIMARY_INDEX } from '../indexes/indexes.js'
 import { type Condition, equalityOf, isLower, isUpper } from './conditions.js'
 import type { Logical } from './logical.js'
 import type { PlanNode, ScanNode } from './physical.js'

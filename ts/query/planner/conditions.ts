@@ -3,7 +3,7 @@
  * path and with operands of known types.
  */
 
-import { type CompareOperator, SELF_PATH } from '../filter.js'
+import { type CompareOperator, SELF_PATH } from '../language/filter.js'
 import type { Logical, LogicalElemMatch, Param } from './logical.js'
 
 export interface Condition {

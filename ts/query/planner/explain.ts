@@ -1,7 +1,7 @@
 /** What EXPLAIN shows of a plan, as plain values whose members stand in the order of the reply. */
 
-import { type Collation, shortCollationEntries } from '../collation.js'
-import { type IndexDefinition, PRIMARY_INDEX } from '../indexes.js'
+import { type IndexDefinition, PRIMARY_INDEX } from '../indexes/indexes.js'
+import { type Collation, shortCollationEntries } from '../language/collation.js'
 import type { Condition } from './conditions.js'
 import type { Logical, Param } from './logical.js'
 import type { FullScanNode, PlanNode, ScanNode, UnionNode } from './physical.js'

@@ -4,7 +4,7 @@
  */
 
 import { Binary, BSONRegExp, Decimal128, Double, Int32, Long, ObjectId, Timestamp } from 'bson'
-import type { CompareOperator, Literal } from '../filter.js'
+import type { CompareOperator, Literal } from '../language/filter.js'
 
 export type LiteralType =
   | 'null'

@@ -6,7 +6,7 @@
  * folded into each other, because different elements of an array may satisfy them.
  */
 
-import type { CompareOperator, Filter, Literal } from '../filter.js'
+import type { CompareOperator, Filter, Literal } from '../language/filter.js'
 import { literalType } from './logical.js'
 
 const TRUE: Filter = { kind: 'true' }

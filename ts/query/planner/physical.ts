@@ -7,7 +7,7 @@
  * itself does not check.
  */
 
-import type { IndexDefinition } from '../indexes.js'
+import type { IndexDefinition } from '../indexes/indexes.js'
 import type { Condition } from './conditions.js'
 import type { Logical, Param } from './logical.js'
 

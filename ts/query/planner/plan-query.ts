@@ -5,7 +5,7 @@
  * is not possible, through the primary index. SORTBY only allows scans that give its order.
  */
 
-import { PRIMARY_INDEX } from '../indexes.js'
+import { PRIMARY_INDEX } from '../indexes/indexes.js'
 import {
   type Candidate,
   compoundCandidates,

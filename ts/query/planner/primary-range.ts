@@ -8,7 +8,7 @@ import {
   primaryKey,
   primaryPrefix,
 } from '../../store/keyspace.js'
-import type { Literal } from '../filter.js'
+import type { Literal } from '../language/filter.js'
 import type { Bound } from './bind.js'
 
 /** What `EncodeRange` asks for, of the primary index.

@@ -3,8 +3,8 @@
  * Queries of one shape share plans, so the literals of both have to stand in the same order.
  */
 
-import { type Collation, collationFields } from '../collation.js'
-import type { Filter, Literal } from '../filter.js'
+import { type Collation, collationFields } from '../language/collation.js'
+import type { Filter, Literal } from '../language/filter.js'
 import { type Logical, literalType, type Param } from './logical.js'
 import { isFalse, normalise } from './normalise.js'
 

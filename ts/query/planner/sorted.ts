@@ -6,7 +6,7 @@
  */
 
 import { err, type RespError } from '../../error.js'
-import { sameCollation } from '../collation.js'
+import { sameCollation } from '../language/collation.js'
 import {
   type Candidate,
   compoundCandidates,

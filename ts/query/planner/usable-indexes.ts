@@ -4,8 +4,8 @@
  * strings as the filter compares them.
  */
 
-import { type Collation, sameCollation } from '../collation.js'
-import type { IndexDefinition, IndexedType, IndexField } from '../indexes.js'
+import type { IndexDefinition, IndexedType, IndexField } from '../indexes/indexes.js'
+import { type Collation, sameCollation } from '../language/collation.js'
 import type { LiteralType } from './logical.js'
 
 export interface PlanInput {

@@ -56,10 +56,14 @@ const TURN_RECORDS = 16
 const TURNS_MS = 1_000
 /** Fields of a gone hash that are dropped in one turn of the event loop. */
 const TURN_DROPS = 2_000
-/** Pause between two batches while clients keep the event loop busy, and how busy that is: they
- *  have the larger share of the thread, and over 10,000 items a second are written nevertheless. */
-const BUSY_PAUSE_MS = 60
-const BUSY_UTILIZATION = 0.7
+/** How many times as many items, if they are fields of one hash. */
+const KEY_EXTENSION = 1.25
+/** Behind each batch others are watched for so long. While they keep the thread as busy as this, it
+ *  is theirs for longer, and batches are small: over 10,000 items a second are written even so. */
+const PROBE_MS = 2
+const BUSY_UTILIZATION = 0.3
+const BUSY_PAUSE_MS = 13
+const BUSY_BATCH_ITEMS = 250
 /** Chunks of a record that are switched in one turn of the event loop. */
 const TURN_CHUNKS = 128
 /** A record longer than this, or than a quarter of a segment, is cut into chunks: the pieces of its
@@ -137,6 +141,8 @@ export class Syncer {
   #wipesAsked = 0
   #wipesDone = 0
   #endPause: (() => void) | undefined
+  /** Whether others kept the thread busy behind the last batch. */
+  #isBusy = false
 
   constructor(parts: SyncerParts) {
     this.#parts = parts
@@ -202,7 +208,6 @@ export class Syncer {
   async #drain(): Promise<void> {
     const { shard } = this.#parts
     const wipesAsked = this.#wipesAsked
-    let before = performance.eventLoopUtilization()
     // A wipe that is asked for meanwhile waits for the end of this, and always a batch may be due.
     while (this.#isBehind && !this.#stopped && this.#wipesAsked === wipesAsked) {
       try {
@@ -211,18 +216,25 @@ export class Syncer {
         this.#trouble.failed(cause)
         return
       }
-      const now = performance.eventLoopUtilization()
-      const { utilization } = performance.eventLoopUtilization(now, before)
-      before = now
-      if (shard.isDirty && utilization > BUSY_UTILIZATION) await this.#pause()
+      if (shard.isDirty) await this.#giveWay()
     }
+    this.#isBusy = false
   }
 
-  /** Gives clients their turn; a stop and a wipe end it. */
-  #pause(): Promise<void> {
+  /** Leaves the thread for a moment, to see how busy others keep it, and for longer if they do. */
+  async #giveWay(): Promise<void> {
+    const before = performance.eventLoopUtilization()
+    await this.#pause(PROBE_MS)
+    const { utilization } = performance.eventLoopUtilization(before)
+    this.#isBusy = utilization > BUSY_UTILIZATION
+    if (this.#isBusy) await this.#pause(BUSY_PAUSE_MS)
+  }
+
+  /** Waits; a stop and a wipe end it. */
+  #pause(ms: number): Promise<void> {
     if (this.#stopped || this.#mustWipe) return Promise.resolve()
     return new Promise(resolve => {
-      const timer = setTimeout(resolve, BUSY_PAUSE_MS)
+      const timer = setTimeout(resolve, ms)
       this.#endPause = () => {
         clearTimeout(timer)
         resolve()
@@ -272,14 +284,17 @@ export class Syncer {
   }
 
   #takeBatch(): Taken {
-    const { shard, batchItems = BATCH_ITEMS } = this.#parts
+    const { shard, batchItems = this.#isBusy ? BUSY_BATCH_ITEMS : BATCH_ITEMS } = this.#parts
     const batch = new Batch(BATCH_EXTENSION * batchItems, BATCH_BYTES)
+    const mostItems = Math.ceil(KEY_EXTENSION * batchItems)
     const { items } = batch
     let last = 0
     for (const item of shard.dirty) {
       // What a command did to one key stays together: a hash that a string replaced must not be
       // half gone after a crash, nor gone without the string.
       if (items.size >= batchItems && shard.keyOf(item) !== shard.keyOf(last)) break
+      // Fields that are there and stay: the rest of a large hash is for other batches.
+      if (items.size >= mostItems && shard.isLive(item) && shard.isLive(last)) break
       if (!shard.joinBatch(item, batch)) break
       last = item
     }

@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Bucket, changeIndex, openBucket } from '../../../../ts/query/buckets.js'
-import type { IndexDefinition } from '../../../../ts/query/indexes.js'
+import type { IndexDefinition } from '../../../../ts/query/indexes/indexes.js'
 import {
   type VerificationReport,
   verifyBucket,

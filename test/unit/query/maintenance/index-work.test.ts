@@ -8,14 +8,14 @@ import {
   dropIndex,
   type IndexChange,
   requireIndex,
-} from '../../../../ts/query/index-administration.js'
-import { IndexIds } from '../../../../ts/query/index-schema.js'
+} from '../../../../ts/query/indexes/index-administration.js'
+import { IndexIds } from '../../../../ts/query/indexes/index-schema.js'
 import {
   type IndexTask,
   IndexTasks,
   type QueuedTask,
   TaskIds,
-} from '../../../../ts/query/index-tasks.js'
+} from '../../../../ts/query/indexes/index-tasks.js'
 import { IndexStatistics } from '../../../../ts/query/maintenance/index-statistics.js'
 import { verifyBucket } from '../../../../ts/query/maintenance/index-verification.js'
 import { IndexWork, type IndexWorkParts } from '../../../../ts/query/maintenance/index-work.js'

@@ -1,7 +1,7 @@
 import { Int32, ObjectId } from 'bson'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { IndexDefinition } from '../../../../ts/query/indexes.js'
+import type { IndexDefinition } from '../../../../ts/query/indexes/indexes.js'
 import type { BoundPlan } from '../../../../ts/query/planner/bind.js'
 import { primaryRange } from '../../../../ts/query/planner/primary-range.js'
 import { keyAfter, prefixRange, primaryKey, primaryPrefix } from '../../../../ts/store/keyspace.js'

@@ -1,7 +1,7 @@
 import { Int32 } from 'bson'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { PRIMARY_INDEX } from '../../../../ts/query/indexes.js'
+import { PRIMARY_INDEX } from '../../../../ts/query/indexes/indexes.js'
 import type { EstimateRange } from '../../../../ts/query/planner/bind.js'
 import { collation, encodeRange, index } from '../../../support/plan-model.js'
 import { bound, brief, type PlanOptions } from '../../../support/plans.js'

@@ -9,8 +9,9 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Document } from 'bson'
-import { err, type RespError } from '../error.js'
-import { type Collation, readCollation } from './collation.js'
+import { err, type RespError } from '../../error.js'
+import { type Collation, readCollation } from '../language/collation.js'
+import { decodeJson, isObject } from '../language/json-argument.js'
 import {
   defaultName,
   type IndexDefinition,
@@ -21,7 +22,6 @@ import {
   PRIMARY_INDEX,
   sameFields,
 } from './indexes.js'
-import { decodeJson, isObject } from './json-argument.js'
 
 const FIELDS_MIN = 2
 const FIELDS_MAX = 32

@@ -3,7 +3,7 @@
  * bucket reads: as soon as a changed definition is committed, whatever commits later knows it.
  */
 
-import type { Collation } from './collation.js'
+import type { Collation } from '../language/collation.js'
 
 export type IndexedType =
   | 'STRING'

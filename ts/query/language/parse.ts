@@ -16,8 +16,8 @@ import {
   ObjectId,
   Timestamp,
 } from 'bson'
-import { err, type RespError } from '../error.js'
-import { addon, nativeReason } from '../native.js'
+import { err, type RespError } from '../../error.js'
+import { addon, nativeReason } from '../../native.js'
 import { allOf, type CompareOperator, type Filter, type Literal, SELF_PATH } from './filter.js'
 
 const COMPARISONS: ReadonlyMap<string, CompareOperator> = new Map([

@@ -3,10 +3,10 @@
  * may be repeated with the same ids, when it is not known whether its commit was applied.
  */
 
-import { err, RespError } from '../error.js'
-import { cardinalityKey } from '../store/keyspace.js'
-import type { Tx } from '../store/tx.js'
-import { type Bucket, changeBucket, changeIndex } from './buckets.js'
+import { err, RespError } from '../../error.js'
+import { cardinalityKey } from '../../store/keyspace.js'
+import type { Tx } from '../../store/tx.js'
+import { type Bucket, changeBucket, changeIndex } from '../buckets.js'
 import { type IndexIds, parseIndexSchema } from './index-schema.js'
 import {
   type IndexTasks,

@@ -15,10 +15,10 @@ import {
 } from 'bson'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Filter } from '../../../ts/query/filter.js'
-import { isBson, parseFilter } from '../../../ts/query/parse.js'
-import { compileProgram } from '../../../ts/query/program.js'
-import { errorOf } from '../../support/data-member.js'
+import type { Filter } from '../../../../ts/query/language/filter.js'
+import { isBson, parseFilter } from '../../../../ts/query/language/parse.js'
+import { compileProgram } from '../../../../ts/query/language/program.js'
+import { errorOf } from '../../../support/data-member.js'
 
 const HEX = '507f1f77bcf86cd799439011'
 

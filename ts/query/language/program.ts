@@ -4,8 +4,8 @@
  */
 
 import { BSONError, type Document, serialize } from 'bson'
-import { err } from '../error.js'
-import { addon, type Collator, type FilterHandle, nativeReason } from '../native.js'
+import { err } from '../../error.js'
+import { addon, type Collator, type FilterHandle, nativeReason } from '../../native.js'
 import type { Collation } from './collation.js'
 import { collatorOf } from './collators.js'
 import { type Filter, SELF_PATH } from './filter.js'

@@ -13,10 +13,10 @@ import {
   queuedTaskKey,
   queuedTasksRange,
   tasksAddedKey,
-} from '../store/keyspace.js'
-import { unpack } from '../store/packed-range.js'
-import type { Tx } from '../store/tx.js'
-import type { Bucket, BucketNamespace } from './buckets.js'
+} from '../../store/keyspace.js'
+import { unpack } from '../../store/packed-range.js'
+import type { Tx } from '../../store/tx.js'
+import type { Bucket, BucketNamespace } from '../buckets.js'
 
 const TASK_ID_BYTES = 12
 const BUCKET_PREFIX_BYTES = 8

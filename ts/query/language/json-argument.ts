@@ -1,8 +1,8 @@
 /** Arguments that are JSON whatever the session says: collations and index schemas. */
 
 import { BSONError, type Document, deserialize } from 'bson'
-import { err } from '../error.js'
-import { addon, nativeReason } from '../native.js'
+import { err } from '../../error.js'
+import { addon, nativeReason } from '../../native.js'
 
 /** Decodes a JSON object, keeping every BSON type apart. @throws RespError ERR <parser text> */
 export function decodeJson(text: Buffer): Document {

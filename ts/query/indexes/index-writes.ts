@@ -4,15 +4,15 @@
  * about what a document has in an index.
  */
 
-import { RespError } from '../error.js'
-import { addon, type IndexSet, type KeyChanges, nativeReason } from '../native.js'
-import { cardinalityKey, indexPrefix, prefixRange } from '../store/keyspace.js'
-import { PackedReader } from '../store/packed-range.js'
-import { yieldTurn } from '../store/turn.js'
-import type { Tx } from '../store/tx.js'
-import { type Bodies, bodyAt, sliceOf } from './bodies.js'
-import { type Bucket, changeBucket } from './buckets.js'
-import { collatorOf } from './collators.js'
+import { RespError } from '../../error.js'
+import { addon, type IndexSet, type KeyChanges, nativeReason } from '../../native.js'
+import { cardinalityKey, indexPrefix, prefixRange } from '../../store/keyspace.js'
+import { PackedReader } from '../../store/packed-range.js'
+import { yieldTurn } from '../../store/turn.js'
+import type { Tx } from '../../store/tx.js'
+import { type Bodies, bodyAt, sliceOf } from '../bodies.js'
+import { type Bucket, changeBucket } from '../buckets.js'
+import { collatorOf } from '../language/collators.js'
 import type { IndexDefinition, IndexStatus } from './indexes.js'
 
 const ID_BYTES = 12

@@ -1,7 +1,7 @@
 /** Collators: collations ready to compare, one for all who ask for the same. */
 
-import { err } from '../error.js'
-import { addon, type Collator, nativeReason } from '../native.js'
+import { err } from '../../error.js'
+import { addon, type Collator, nativeReason } from '../../native.js'
 import { type Collation, collationFields } from './collation.js'
 
 /** Collators that are kept. Clients choose collations freely. */

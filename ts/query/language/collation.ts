@@ -4,7 +4,7 @@
  */
 
 import { Int32, Long } from 'bson'
-import { err, type RespError } from '../error.js'
+import { err, type RespError } from '../../error.js'
 import { decodeJson, isObject } from './json-argument.js'
 
 export interface Collation {

@@ -1,7 +1,7 @@
 /** Definitions and tasks in the store, without anybody who works on the tasks. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Bucket, changeIndex, openBucket } from '../../../ts/query/buckets.js'
+import { type Bucket, changeIndex, openBucket } from '../../../../ts/query/buckets.js'
 import {
   analyzeIndex,
   cardinality,
@@ -10,14 +10,14 @@ import {
   dropIndex,
   type IndexChange,
   requireIndex,
-} from '../../../ts/query/index-administration.js'
-import { IndexIds } from '../../../ts/query/index-schema.js'
-import { type IndexTask, IndexTasks, TaskIds } from '../../../ts/query/index-tasks.js'
-import { type IndexDefinition, PRIMARY_INDEX } from '../../../ts/query/indexes.js'
-import { openClusterDirectory } from '../../../ts/store/directory.js'
-import { stampText } from '../../../ts/store/stamp-text.js'
-import type { Tx } from '../../../ts/store/tx.js'
-import type { MaybePromise } from '../../../ts/store/types.js'
+} from '../../../../ts/query/indexes/index-administration.js'
+import { IndexIds } from '../../../../ts/query/indexes/index-schema.js'
+import { type IndexTask, IndexTasks, TaskIds } from '../../../../ts/query/indexes/index-tasks.js'
+import { type IndexDefinition, PRIMARY_INDEX } from '../../../../ts/query/indexes/indexes.js'
+import { openClusterDirectory } from '../../../../ts/store/directory.js'
+import { stampText } from '../../../../ts/store/stamp-text.js'
+import type { Tx } from '../../../../ts/store/tx.js'
+import type { MaybePromise } from '../../../../ts/store/types.js'
 import {
   type DataMember,
   errorOf,
@@ -25,7 +25,7 @@ import {
   makeBucket,
   once,
   openDataMember,
-} from '../../support/data-member.js'
+} from '../../../support/data-member.js'
 
 let member: DataMember
 let tasks: IndexTasks

@@ -5,8 +5,8 @@ import {
   parseCollation,
   sameCollation,
   shortCollationEntries,
-} from '../../../ts/query/collation.js'
-import { errorOf } from '../../support/data-member.js'
+} from '../../../../ts/query/language/collation.js'
+import { errorOf } from '../../../support/data-member.js'
 
 const parse = (text: string) => parseCollation(Buffer.from(text))
 const short = (text: string) => Object.fromEntries(shortCollationEntries(parse(text)))

@@ -1,9 +1,13 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { parseCollation } from '../../../ts/query/collation.js'
-import { IndexIds, parseIndexSchema, type SchemaTarget } from '../../../ts/query/index-schema.js'
-import type { IndexDefinition } from '../../../ts/query/indexes.js'
-import { errorOf } from '../../support/data-member.js'
+import {
+  IndexIds,
+  parseIndexSchema,
+  type SchemaTarget,
+} from '../../../../ts/query/indexes/index-schema.js'
+import type { IndexDefinition } from '../../../../ts/query/indexes/indexes.js'
+import { parseCollation } from '../../../../ts/query/language/collation.js'
+import { errorOf } from '../../../support/data-member.js'
 
 function parse(schema: string, target: Partial<SchemaTarget> = {}): IndexDefinition[] {
   const whole = { existing: [], collation: null, status: 'READY', ids: new IndexIds() } as const
