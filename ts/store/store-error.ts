@@ -24,6 +24,7 @@ export const StoreCode = {
   rangeLimitsInvalid: 2012,
   usedDuringCommit: 2017,
   noCommitVersion: 2021,
+  transactionTooLarge: 2101,
   apiVersionNotSupported: 2203,
 } as const
 

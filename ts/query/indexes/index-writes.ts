@@ -126,6 +126,11 @@ export class IndexWrites {
     return new IndexWrites(parts, pieces)
   }
 
+  /** Bytes of the keys of all entries. */
+  get keyBytes(): number {
+    return this.#pieces.reduce((total, { changes }) => total + changes.keys.length, 0)
+  }
+
   /** @throws RespError DUPLICATEKEY when a value of a unique index is another document's, among
    *          those that are stored and those of this write */
   async check(tx: Tx): Promise<void> {

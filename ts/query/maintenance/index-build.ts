@@ -11,9 +11,10 @@ import { RespError } from '../../error.js'
 import type { ScanContext } from '../../native.js'
 import { keyAfter, prefixEnd, primaryKey, primaryPrefix } from '../../store/keyspace.js'
 import { type Pair, unpack } from '../../store/packed-range.js'
-import { POINTER_BYTES, unpackPointer } from '../../store/pointer.js'
+import { unpackPointer } from '../../store/pointer.js'
 import { StoreError } from '../../store/store-error.js'
 import type { Tx } from '../../store/tx.js'
+import { sliceOf } from '../bodies.js'
 import { type Bucket, changeIndex } from '../buckets.js'
 import {
   type BuildProgress,
@@ -31,6 +32,8 @@ const ID_BYTES = 12
 /** What one transaction indexes at most; one document at least. */
 const BATCH_DOCUMENTS = 100
 const BATCH_BYTES = 1024 * 1024
+/** Of its entries: a transaction holds each several times, and 10 MB in all. */
+const BATCH_KEY_BYTES = 128 * 1024
 /** Entries that one transaction looks at in search of its shard's documents. */
 const LOOK_ENTRIES = 1_000
 
@@ -99,14 +102,20 @@ export async function buildBatch(
     tasks.delete(tx, bucket, task)
     return 'over'
   }
-  const batch = await nextBatch(tx, bucket, build)
-  for (const { key } of batch.entries) tx.addReadConflictKey(key)
+  const look = await nextBatch(tx, bucket, build)
+  for (const { key } of look.entries) tx.addReadConflictKey(key)
+  let batch = look
   let changed = bucket
   try {
-    changed = await fillBatch(step, batch, { context, isStrict })
+    const prepared = await prepare(step, look, { context, isStrict })
+    batch = prepared.batch
+    if (prepared.writes !== undefined) {
+      await prepared.writes.check(tx)
+      changed = await prepared.writes.fill(tx, i => batch.entries[i]!.value)
+    }
   } catch (thrown) {
     if (!(thrown instanceof RespError) || thrown instanceof StoreError) throw thrown
-    await fail(step, thrown.message)
+    await failBuild(step, thrown.message)
     return 'over'
   }
   if (batch.isLast) {
@@ -156,19 +165,29 @@ function afterId(bucket: Bucket, { cursor }: BuildProgress): Buffer {
   return keyAfter(primaryKey(bucket.data, cursor!))
 }
 
-/** @returns the bucket with what its definitions say then
+/** Finds the entries of a batch, or of as much of it as one transaction has room for.
  *  @throws RespError that the index cannot be built over these documents */
-async function fillBatch(
-  { tx, bucket, index }: TaskStep,
-  { entries }: Batch,
+async function prepare(
+  { bucket, index }: TaskStep,
+  batch: Batch,
   { context, isStrict }: { context: ScanContext; isStrict: boolean },
-): Promise<Bucket> {
-  if (entries.length === 0) return bucket
-  const after = await readBodies(context, entries)
+): Promise<{ batch: Batch; writes?: IndexWrites }> {
+  if (batch.entries.length === 0) return { batch }
   const indexes = compile(bucket, [index], isStrict)
-  const writes = await IndexWrites.of({ bucket, indexes, after })
-  await writes.check(tx)
-  return writes.fill(tx, i => entries[i]!.value.subarray(0, POINTER_BYTES))
+  const bodies = await readBodies(context, batch.entries)
+  for (let { entries } = batch; ; ) {
+    const after = sliceOf(bodies, 0, entries.length)
+    const writes = await IndexWrites.of({ bucket, indexes, after })
+    const isWhole = entries.length === batch.entries.length
+    if (writes.keyBytes > BATCH_KEY_BYTES && entries.length > 1) {
+      entries = entries.slice(0, Math.ceil(entries.length / 2))
+    } else if (isWhole) {
+      return { batch, writes }
+    } else {
+      const cursor = Buffer.from(entries.at(-1)!.key.subarray(-ID_BYTES))
+      return { batch: { entries, cursor, isLast: false }, writes }
+    }
+  }
 }
 
 /** The index is READY when this was the last shard. */
@@ -187,7 +206,7 @@ async function complete(step: TaskStep, build: BuildProgress): Promise<void> {
 }
 
 /** The index cannot be built: it is of no use, and may be dropped. */
-async function fail(step: TaskStep, error: string): Promise<void> {
+export async function failBuild(step: TaskStep, error: string): Promise<void> {
   const { tx, bucket, index, task, tasks } = step
   for (const other of await tasks.list(tx, bucket, index.id)) {
     if (other.id.equals(task.id)) tasks.end(tx, bucket, { ...other, status: 'FAILED', error })

@@ -18,7 +18,7 @@ import {
 } from '../../store/keyspace.js'
 import { lastKey, type Pair, unpack } from '../../store/packed-range.js'
 import type { Store } from '../../store/store.js'
-import { leaveTurn } from '../../store/turn.js'
+import { leaveTurn, yieldTurn } from '../../store/turn.js'
 import type { Tx } from '../../store/tx.js'
 import type { Bodies } from '../bodies.js'
 import { type Bucket, openBucket } from '../buckets.js'
@@ -27,14 +27,17 @@ import { allIndexes, cardinality } from '../indexes/index-administration.js'
 import { compile, EMPTY_ARRAY, MAINTAINED } from '../indexes/index-writes.js'
 import { type IndexDefinition, PRIMARY_INDEX } from '../indexes/indexes.js'
 import type { BucketPlace } from '../removal.js'
+import { type BodyKeys, bodyName, KnownKeys } from './known-keys.js'
 import { readBodies, upToBytes } from './stored-bodies.js'
 
 const ID_BYTES = 12
 /** What one transaction checks at most. */
-const BATCH_ENTRIES = 200
+const BATCH_ENTRIES = 500
 const BATCH_BYTES = 1024 * 1024
+/** Keys that are looked up in one turn of the event loop. */
+const PIECE_KEYS = 500
 /** Entries that are counted at a time, and how long a count may take. */
-const COUNT_ENTRIES = 5_000
+const COUNT_ENTRIES = 2_000
 const COUNT_LIMIT_MS = 3_000
 const ERRORS_MAX = 100
 
@@ -76,6 +79,8 @@ class Verification {
   #documents = 0
   #entries = 0
   readonly #errors: string[] = []
+  /** In the index whose entries are checked. */
+  #known = new KnownKeys()
 
   constructor(parts: VerificationParts, place: BucketPlace) {
     this.#parts = parts
@@ -86,6 +91,7 @@ class Verification {
     const { indexes } = await this.#in(async (_, bucket) => bucket)
     this.#documents = await this.#all((tx, bucket, from) => this.#checkDocuments(tx, bucket, from))
     for (const { id } of indexes) {
+      this.#known = new KnownKeys()
       this.#entries += await this.#all((tx, bucket, from) => {
         const index = bucket.indexes.find(candidate => candidate.id === id)
         if (index === undefined || !MAINTAINED.has(index.status)) return NOTHING
@@ -136,12 +142,16 @@ class Verification {
     const { bodies, pairs } = await this.#readAll(batch.pairs, errors)
     const ready = bucket.indexes.filter(({ status }) => status === 'READY')
     const expected = [...keysOf(bucket, ready, bodies)]
-    const entries = await Promise.all(expected.map(({ key }) => tx.get(key, true)))
-    for (const [i, { index, document }] of expected.entries()) {
-      const entry = entries[i]
-      if (entry?.equals(pairs[document]!.value)) continue
-      const what = entry === undefined ? 'no entry' : 'an entry that points elsewhere'
-      errors.push(`${nameOf(ready[index]!)}: document ${idOf(pairs[document]!)} has ${what}`)
+    for (let from = 0; from < expected.length; from += PIECE_KEYS) {
+      const piece = expected.slice(from, from + PIECE_KEYS)
+      const entries = await Promise.all(piece.map(({ key }) => tx.get(key, true)))
+      for (const [i, { index, document }] of piece.entries()) {
+        const entry = entries[i]
+        if (entry?.equals(pairs[document]!.value)) continue
+        const what = entry === undefined ? 'no entry' : 'an entry that points elsewhere'
+        errors.push(`${nameOf(ready[index]!)}: document ${idOf(pairs[document]!)} has ${what}`)
+      }
+      await yieldTurn()
     }
     return { count: batch.pairs.length, errors, next: batch.next && keyAfter(batch.next) }
   }
@@ -154,7 +164,7 @@ class Verification {
     { index, from }: { index: IndexDefinition; from: Buffer | undefined },
   ): Promise<Checked> {
     const { begin, end } = prefixRange(indexPrefix(bucket.data, index.id))
-    const batch = await readBatch(tx, { begin: from ?? begin, end })
+    const batch = await readBatch(tx, { begin: from ?? begin, end }, this.#known)
     const errors: string[] = []
     const right: Pair[] = []
     const ids = batch.pairs.map(({ key }) => key.subarray(-ID_BYTES))
@@ -167,17 +177,14 @@ class Verification {
         errors.push(`${nameOf(index)}: the document ${idOf(pair)} of an entry ${what}`)
       }
     }
-    const { bodies, pairs } = await this.#readAll(oneEach(right), errors)
-    const readable = new Set(pairs.map(idOf))
-    const keys = new Map<string, boolean>()
-    for (const { key, isEmptyArray } of keysOf(bucket, [index], bodies)) {
-      keys.set(key.toString('latin1'), isEmptyArray)
-    }
+    const documentKeys = await this.#keysOfAll(right, { bucket, index, errors })
     let previous: Buffer | undefined
     for (const pair of right) {
+      const keys = documentKeys.get(bodyName(pair))
+      // It is damaged, which was noted.
+      if (keys === undefined) continue
       const isEmptyArray = keys.get(pair.key.toString('latin1'))
       if (isEmptyArray === undefined) {
-        if (!readable.has(idOf(pair))) continue
         errors.push(`${nameOf(index)}: an entry is not of a value of its document ${idOf(pair)}`)
       } else if (index.unique && !isEmptyArray) {
         const value = pair.key.subarray(0, -ID_BYTES)
@@ -189,6 +196,30 @@ class Verification {
     }
     const overlap = from !== undefined && batch.pairs[0]?.key.equals(from) ? 1 : 0
     return { count: batch.pairs.length - overlap, errors, next: batch.next }
+  }
+
+  /** The keys of the documents of entries, by the names of their bodies. */
+  async #keysOfAll(
+    entries: readonly Pair[],
+    { bucket, index, errors }: { bucket: Bucket; index: IndexDefinition; errors: string[] },
+  ): Promise<Map<string, BodyKeys>> {
+    const found = new Map<string, BodyKeys>()
+    const unknown: Pair[] = []
+    for (const [name, entry] of new Map(entries.map(entry => [bodyName(entry), entry]))) {
+      const keys = this.#known.get(name)
+      if (keys === undefined) unknown.push(entry)
+      else found.set(name, keys)
+    }
+    const { bodies, pairs } = await this.#readAll(unknown, errors)
+    const made = pairs.map(() => new Map<string, boolean>())
+    for (const { key, document, isEmptyArray } of keysOf(bucket, [index], bodies)) {
+      made[document]!.set(key.toString('latin1'), isEmptyArray)
+    }
+    for (const [i, pair] of pairs.entries()) {
+      found.set(bodyName(pair), made[i]!)
+      this.#known.add(bodyName(pair), made[i]!)
+    }
+    return found
   }
 
   /** Reads the documents that can be read, and notes those that cannot. */
@@ -216,26 +247,26 @@ class Verification {
   }
 }
 
+/** Entries, as many as have so many bytes of documents that are not known. */
 interface ReadBatch {
   readonly pairs: readonly Pair[]
   /** The last key, if there are more. */
   readonly next: Buffer | undefined
 }
 
-async function readBatch(tx: Tx, { begin, end }: KeyRange): Promise<ReadBatch> {
+async function readBatch(
+  tx: Tx,
+  { begin, end }: KeyRange,
+  known = new KnownKeys(),
+): Promise<ReadBatch> {
   const options = { limit: BATCH_ENTRIES, snapshot: true }
   const range = await tx.getRangeAll(begin, end, options)
   const all = [...unpack(range)]
   // Two at least: the first may be the one that the batch before ended with.
-  const few = upToBytes(all, BATCH_BYTES)
+  const few = upToBytes(all, BATCH_BYTES, entry => known.get(bodyName(entry)) !== undefined)
   const pairs = few.length === 1 ? all.slice(0, 2) : few
   const isLast = pairs.length === all.length && !range.more
   return { pairs, next: isLast ? undefined : pairs.at(-1)!.key }
-}
-
-/** One entry of each document. */
-function oneEach(entries: readonly Pair[]): Pair[] {
-  return [...new Map(entries.map(entry => [idOf(entry), entry])).values()]
 }
 
 interface ExpectedKey {

@@ -15,6 +15,7 @@ import {
 import type { Namespace, Namespaces } from '../../store/namespaces/namespaces.js'
 import { lastKey } from '../../store/packed-range.js'
 import type { Store } from '../../store/store.js'
+import { StoreCode, StoreError } from '../../store/store-error.js'
 import type { Tx } from '../../store/tx.js'
 import type { ShardRoutes } from '../../volume/shard-routes.js'
 import type { Volumes } from '../../volume/volumes.js'
@@ -22,11 +23,19 @@ import { type Bucket, changeIndex, findBucket } from '../buckets.js'
 import { allIndexes } from '../indexes/index-administration.js'
 import { type IndexTasks, isActive, type QueuedTask } from '../indexes/index-tasks.js'
 import { analyzeBatch, type Sampling } from './index-analysis.js'
-import { buildBatch, fixBoundary, type StepOutcome, type TaskStep } from './index-build.js'
+import {
+  buildBatch,
+  failBuild,
+  fixBoundary,
+  type StepOutcome,
+  type TaskStep,
+} from './index-build.js'
 import type { IndexStatistics } from './index-statistics.js'
 
 /** Entries of a dropped index that one transaction deletes. */
 const DROP_ENTRIES = 2_000
+
+const { transactionTooLarge: TOO_LARGE } = StoreCode
 
 /** Few retries: whoever works on tasks waits and looks again, and can be stopped meanwhile. */
 const STEP = { idempotent: true, retries: 3 }
@@ -59,11 +68,31 @@ export class IndexWork {
   async step(queued: QueuedTask): Promise<StepOutcome | 'elsewhere'> {
     const { store, namespaces, tasks } = this.#parts
     const namespace = await namespaces.find(queued.namespace)
-    if (namespace !== undefined) {
-      return store.transact(tx => this.#stepIn(tx, namespace, queued), STEP)
+    if (namespace === undefined) {
+      await store.transact(tx => tasks.drop(tx, queued), STEP)
+      return 'over'
     }
-    await store.transact(tx => tasks.drop(tx, queued), STEP)
-    return 'over'
+    try {
+      return await store.transact(tx => this.#stepIn(tx, namespace, queued), STEP)
+    } catch (thrown) {
+      const isTooLarge = thrown instanceof StoreError && thrown.code === TOO_LARGE
+      if (!isTooLarge) throw thrown
+      await store.transact(tx => this.#giveUp(tx, { namespace, queued }, thrown.message), STEP)
+      return 'over'
+    }
+  }
+
+  /** A step has one document at least, so it will not become smaller. */
+  async #giveUp(
+    tx: Tx,
+    { namespace, queued }: { namespace: Namespace; queued: QueuedTask },
+    error: string,
+  ): Promise<void> {
+    const { tasks } = this.#parts
+    const found = await this.#find(tx, namespace, queued)
+    if (found === undefined) return
+    tx.guardCommit(namespace)
+    await failBuild({ tx, namespace, tasks, ...found }, error)
   }
 
   async #stepIn(

@@ -5,6 +5,7 @@ import { nativeReason, type ScanContext } from '../../native.js'
 import type { Pair } from '../../store/packed-range.js'
 import { unpackPointer } from '../../store/pointer.js'
 import type { Bodies } from '../bodies.js'
+import { bodyName } from './known-keys.js'
 
 /** Larger reads happen off the event loop. */
 const INLINE_BYTES = 256 * 1024
@@ -28,11 +29,19 @@ export async function readBodies(context: ScanContext, entries: readonly Pair[])
   }
 }
 
-/** The first entries, as many as have bodies of so many bytes together, and one at least. */
-export function upToBytes(entries: readonly Pair[], limitBytes: number): readonly Pair[] {
+/** The first entries, as many as have bodies of so many bytes together, and one at least.
+ *  @param isKnown  of an entry whose body need not be read */
+export function upToBytes(
+  entries: readonly Pair[],
+  limitBytes: number,
+  isKnown: (entry: Pair) => boolean,
+): readonly Pair[] {
+  const counted = new Set<string>()
   let bytes = 0
-  const end = entries.findIndex(({ value }, i) => {
-    bytes += unpackPointer(value).length
+  const end = entries.findIndex((entry, i) => {
+    const name = bodyName(entry)
+    if (!counted.has(name) && !isKnown(entry)) bytes += unpackPointer(entry.value).length
+    counted.add(name)
     return i > 0 && bytes > limitBytes
   })
   return end === -1 ? entries : entries.slice(0, end)

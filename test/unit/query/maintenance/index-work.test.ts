@@ -17,6 +17,7 @@ import {
   TaskIds,
 } from '../../../../ts/query/indexes/index-tasks.js'
 import { IndexStatistics } from '../../../../ts/query/maintenance/index-statistics.js'
+import { verifyBucket } from '../../../../ts/query/maintenance/index-verification.js'
 import { IndexWork, type IndexWorkParts } from '../../../../ts/query/maintenance/index-work.js'
 import { IndexWorker } from '../../../../ts/query/maintenance/index-worker.js'
 import { openClusterDirectory } from '../../../../ts/store/directory.js'
@@ -33,13 +34,14 @@ import { until } from '../../../support/wait.js'
 
 const SHARDS = 2
 const HOUR_MS = 3_600_000
+const LARGE_SEGMENTS = 'bucket.volume.segment_size=16777216'
 
 let member: DataMember
 let tasks: IndexTasks
 let work: IndexWork
 
 test.before.each(async () => {
-  member = await openDataMember([`bucket.shards=${SHARDS}`])
+  member = await openDataMember([`bucket.shards=${SHARDS}`, LARGE_SEGMENTS])
   const { store, config } = member
   tasks = new IndexTasks(await openClusterDirectory(store, config.cluster.name, 'tasks'))
   work = workOf(member)
@@ -174,6 +176,33 @@ test('a damaged document fails the build and is named', async () => {
   })
   await finish(await onlyTask())
   assert.is((await list())[0]!.error, `Document ${id} is damaged`)
+})
+
+test('documents with many entries are built a few at a time', async () => {
+  const bucket = await makeBucket(member)
+  const n = Array.from({ length: 2_000 }, (_, i) => i)
+  for (let i = 0; i < 40; i++) await insertJson(member, bucket, [{ n }])
+  await create()
+  await finish(await onlyTask())
+  assert.ok((await finish(await onlyTask())) > 3)
+  assert.is(await status(), 'READY')
+  const { store, documents, volumes, namespace } = member
+  const parts = { store, documents, context: volumes.scanContext }
+  const report = await verifyBucket(parts, { namespace, name: 'b' })
+  assert.equal(report, { documents: 40, entries: 80_000, errors: [] })
+})
+
+test('a document with more entries than a transaction holds fails the build', async () => {
+  const bucket = await makeBucket(member)
+  await insertJson(member, bucket, [{ n: Array.from({ length: 150_000 }, (_, i) => i) }])
+  await create()
+  await finish(await onlyTask())
+  await finish(await onlyTask())
+  assert.is(await status(), 'FAILED')
+  assert.equal(
+    (await list()).map(({ error }) => error),
+    ['Transaction exceeds byte limit'],
+  )
 })
 
 test('tasks are left to the primary of the shard', async () => {
