@@ -56,8 +56,8 @@ const TURN_RECORDS = 16
 const TURNS_MS = 1_000
 /** Fields of a gone hash that are dropped in one turn of the event loop. */
 const TURN_DROPS = 2_000
-/** How many times as many items, if they are fields of one hash. */
-const KEY_EXTENSION = 1.25
+/** So many fields of one hash in a row are more than what one command did: others may wait. */
+const KEY_RUN_ITEMS = 500
 /** Behind each batch others are watched for so long. While they keep the thread as busy as this, it
  *  is theirs for longer, and batches are small: over 10,000 items a second are written even so. */
 const PROBE_MS = 2
@@ -285,16 +285,17 @@ export class Syncer {
 
   #takeBatch(): Taken {
     const { shard, batchItems = this.#isBusy ? BUSY_BATCH_ITEMS : BATCH_ITEMS } = this.#parts
-    const batch = new Batch(BATCH_EXTENSION * batchItems, BATCH_BYTES)
-    const mostItems = Math.ceil(KEY_EXTENSION * batchItems)
+    const mostItems = BATCH_EXTENSION * (this.#parts.batchItems ?? BATCH_ITEMS)
+    const batch = new Batch(mostItems, BATCH_BYTES)
     const { items } = batch
     let last = 0
+    let run = 0
     for (const item of shard.dirty) {
       // What a command did to one key stays together: a hash that a string replaced must not be
       // half gone after a crash, nor gone without the string.
-      if (items.size >= batchItems && shard.keyOf(item) !== shard.keyOf(last)) break
-      // Fields that are there and stay: the rest of a large hash is for other batches.
-      if (items.size >= mostItems && shard.isLive(item) && shard.isLive(last)) break
+      const isSameKey = last !== 0 && shard.keyOf(item) === shard.keyOf(last)
+      run = isSameKey && shard.isLive(item) && shard.isLive(last) ? run + 1 : 0
+      if (items.size >= batchItems && (!isSameKey || run >= KEY_RUN_ITEMS)) break
       if (!shard.joinBatch(item, batch)) break
       last = item
     }
