@@ -102,6 +102,22 @@ test('goes on with a cursor, and touches no document twice', async () => {
   }
 })
 
+test('changes each document as itself when a union of scans finds them', async () => {
+  const { client, bucket } = await open()
+  const name = `${bucket}u`
+  await client.call('BUCKET.CREATE', name, 'INDEXES', '{"n":{"bson_type":"int32"}}')
+  const ids = [1, 2, 3].map(i => ID.slice(0, -1) + i)
+  const documents = ids.map((_id, i) => ({ _id, n: 3 - i }))
+  await client.call('BUCKET.INSERT', name, 'DOCS', ...documents.map(doc => JSON.stringify(doc)))
+  await batchOf(client, 'BUCKET.UPDATE', name, '{"n":{"$in":[1,3]}}', '{"$set":{"m":1}}')
+  const [first, second, third] = documents
+  const expected = [{ ...first, m: 1 }, second, { ...third, m: 1 }]
+  assert.equal(await queryAll(client, name, '{}'), expected)
+  for (const doc of expected) {
+    assert.equal(await queryAll(client, name, JSON.stringify({ n: doc!.n })), [doc])
+  }
+})
+
 const SORT = 'argument must be followed by a field name and direction (ASC or DESC)'
 const OPTION_REFUSALS: readonly [words: readonly string[], text: string][] = [
   [['SORTBY', 'a'], `ERR SORTBY ${SORT}`],
