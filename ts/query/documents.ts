@@ -124,7 +124,7 @@ export class Documents {
     const { bound, program, seen, position } = run
     if (bound.ranges.length === 0) return { bucket, run, batch: NO_RESULTS }
     const { projection, resultSort } = cursor
-    // INVARIANT: bodies stay beside their matches; only what a client reads is put in another order.
+    // INVARIANT: bodies stay beside their matches; only what a client reads gets another order.
     const isFinished =
       options.withMatches === true ||
       (bound.order === 'scan' && projection === null && resultSort === null)
