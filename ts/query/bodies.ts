@@ -4,7 +4,7 @@ import { err } from '../error.js'
 import { addon, nativeReason, type PackedDocuments, type UpdateHandle } from '../native.js'
 import { yieldTurn } from '../store/turn.js'
 import type { Cursor, Run } from './cursors.js'
-import { collatorOf } from './language/collators.js'
+import { collatorOf } from './language/collation.js'
 import type { ScanBatch } from './scan.js'
 
 /** Documents back to back. */

@@ -11,7 +11,6 @@ import {
 import type { BucketNamespace } from './buckets.js'
 import type { Cursor, CursorKind } from './cursors.js'
 import type { Collation } from './language/collation.js'
-import { collatorOf } from './language/collators.js'
 import { isBson, parseFilter } from './language/parse.js'
 import { compileProgram } from './language/program.js'
 import type { Sort } from './query-plans.js'
@@ -62,7 +61,6 @@ export function newCursor(target: CursorTarget): Cursor {
   const { kind, namespace, bucket, options, limit, snapshot } = target
   const filter = parseFilter(target.filter)
   const { collation, sort, resultSort } = options
-  if (collation !== null) collatorOf(collation)
   const program = compileProgram(filter)
   return {
     ...{ kind, namespace, bucket, resultSort, limit, snapshot },

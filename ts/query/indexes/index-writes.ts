@@ -12,7 +12,7 @@ import { yieldTurn } from '../../store/turn.js'
 import type { Tx } from '../../store/tx.js'
 import { type Bodies, bodyAt, sliceOf } from '../bodies.js'
 import { type Bucket, changeBucket } from '../buckets.js'
-import { collatorOf } from '../language/collators.js'
+import { collatorOf } from '../language/collation.js'
 import type { IndexDefinition, IndexStatus } from './indexes.js'
 
 const ID_BYTES = 12

@@ -5,6 +5,7 @@
 
 import { Int32, Long } from 'bson'
 import { err, type RespError } from '../../error.js'
+import { addon, type Collator, nativeReason } from '../../native.js'
 import { decodeJson, isObject } from './json-argument.js'
 
 export interface Collation {
@@ -47,15 +48,10 @@ const DEFAULTS: Collation = {
   maxVariable: 'punct',
 }
 
-/** Words that a key allows, in the order in which an error names them. */
-const WORDS: readonly (readonly [Key, readonly string[]])[] = [
-  ['case_first', ['upper', 'lower', 'off']],
-  ['alternate', ['non-ignorable', 'shifted']],
-  ['max_variable', ['punct', 'space']],
-]
+/** Collators that are kept. Clients choose collations freely. */
+const KEPT_MAX = 256
 
-/** A language, and maybe more behind it. */
-const LOCALE = /^[a-zA-Z]{2,8}([-_].*)?$/
+const kept = new Map<string, Collator>()
 
 /** Reads the COLLATION argument. @throws RespError ERR, see `readCollation` */
 export function parseCollation(text: Buffer): Collation {
@@ -80,7 +76,9 @@ export function readCollation(specification: unknown): Collation {
     if (value !== null) given[KEYS[key as Key]] = readValue(key as Key, value)
   }
   const collation = { ...DEFAULTS, ...given } as Collation
-  check(collation)
+  if (collation.locale.trim() === '') throw err("Collation 'locale' is required")
+  // What else goes is for the collator to say.
+  collatorOf(collation)
   return collation
 }
 
@@ -122,26 +120,29 @@ function readValue(key: Key, value: unknown): string | number | boolean {
   throw invalid()
 }
 
-function check(collation: Collation): void {
-  const { locale, strength } = collation
-  if (locale.trim() === '') throw err("Collation 'locale' is required")
-  checkLocale(locale)
-  if (strength < 1 || strength > 5) {
-    throw err(`Collation 'strength' must be between 1 and 5, got: ${strength}`)
-  }
-  for (const [key, words] of WORDS) {
-    const word = collation[KEYS[key]]
-    if (words.some(allowed => allowed === word)) continue
-    const list = words.map(allowed => `'${allowed}'`).join(', ')
-    throw err(`Collation '${key}' must be one of ${list}, got: ${word}`)
-  }
-}
-
-/** @throws RespError ERR Invalid collation locale: <locale> */
-function checkLocale(locale: string): void {
-  if (!LOCALE.test(locale)) throw err(`Invalid collation locale: ${locale}`)
-}
-
 function invalid(): RespError {
   return err('Invalid collation specification')
+}
+
+/** A collation ready to compare, one for all who ask for the same.
+ *  @throws RespError ERR: a value that is not allowed, a locale that there is none for */
+export function collatorOf(collation: Collation): Collator {
+  const specification = JSON.stringify(collationFields(collation))
+  const known = kept.get(specification)
+  if (known !== undefined) return known
+  const made = makeCollator(specification)
+  const [oldest] = kept.keys()
+  if (kept.size >= KEPT_MAX && oldest !== undefined) kept.delete(oldest)
+  kept.set(specification, made)
+  return made
+}
+
+function makeCollator(specification: string): Collator {
+  try {
+    return new addon.Collator(addon.jsonToBson(Buffer.from(specification)))
+  } catch (cause) {
+    const reason = nativeReason(cause)
+    if (reason?.code !== 'COLLATION') throw cause
+    throw err(reason.message, { cause })
+  }
 }

@@ -7,7 +7,7 @@ import { BSONError, type Document, serialize } from 'bson'
 import { err } from '../../error.js'
 import { addon, type Collator, type FilterHandle, nativeReason } from '../../native.js'
 import type { Collation } from './collation.js'
-import { collatorOf } from './collators.js'
+import { collatorOf } from './collation.js'
 import { type Filter, SELF_PATH } from './filter.js'
 
 /** Refusals that concern an operand of the user's. */

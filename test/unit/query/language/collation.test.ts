@@ -101,4 +101,11 @@ for (const [text, error] of MISTAKES) {
   })
 }
 
+test('refuses a locale that nobody has strings ordered for', () => {
+  for (const locale of ['xx', 'xx-Foo', 'klingon']) {
+    const text = Buffer.from(JSON.stringify({ locale }))
+    assert.throws(() => parseCollation(text), new RegExp(`Invalid collation locale: ${locale}`))
+  }
+})
+
 test.run()
