@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Bucket } from '../../ts/query/buckets.js'
-import { advance } from '../../ts/query/documents.js'
+import { advance } from '../../ts/query/query-runs.js'
 import { property } from '../support/budget.js'
 import {
   type DataMember,

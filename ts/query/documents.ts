@@ -15,16 +15,24 @@ import { volumeName } from '../volume/name.js'
 import type { ShardRoutes } from '../volume/shard-routes.js'
 import type { Volume } from '../volume/volume.js'
 import type { Volumes } from '../volume/volumes.js'
-import { applyUpdate, bodiesAt, endsOf, finishBatch, upsertDocument } from './bodies.js'
+import {
+  applyUpdate,
+  bodiesAt,
+  endsOf,
+  finishBatch,
+  resultSortOf,
+  upsertDocument,
+} from './bodies.js'
 import { type Bucket, openBucket } from './buckets.js'
-import type { Cursor, Run } from './cursors.js'
+import type { Cursor } from './cursors.js'
 import { IndexWrites } from './indexes/index-writes.js'
 import { PRIMARY_INDEX } from './indexes/indexes.js'
 import { duplicateId, Insertion, idAt } from './insertion.js'
 import { type ExplainMap, explainQuery } from './planner/explain.js'
 import type { QueryPlans } from './query-plans.js'
-import { runOf } from './query-runs.js'
+import { programOf, type Run, runOf } from './query-runs.js'
 import { type Match, type ScanBatch, scanBatch } from './scan.js'
+import { type Source, statementOf } from './statements.js'
 
 /** A large write is worked on in pieces of so many documents, so that other connections get their
  *  turn. */
@@ -118,12 +126,14 @@ export class Documents {
    *  @throws RespError NOSUCHBUCKET, BUCKETBEINGREMOVED, CORRUPTED, ERR query cannot be … */
   async read(tx: Tx, cursor: Cursor, options: ReadOptions): Promise<DoneBatch> {
     const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
-    const run = runOf(cursor, bucket, this.#plans)
+    const statement = statementOf(cursor.filter)
+    const run = runOf(cursor, { statement, bucket, plans: this.#plans })
     this.#checkReadable(bucket)
     options.planned()
-    const { bound, program, seen, position } = run
+    const { bound, isTracked, position } = run
     if (bound.ranges.length === 0) return { bucket, run, batch: NO_RESULTS }
-    const { projection, resultSort } = cursor
+    const { resultSort } = cursor
+    const projection = cursor.projection && statement.projection(cursor.projection)
     // INVARIANT: bodies stay beside their matches; only what a client reads gets another order.
     const isFinished =
       options.withMatches === true ||
@@ -133,9 +143,12 @@ export class Documents {
       ranges: bound.ranges,
       position,
       reverse: bound.reverse,
-      filter: program,
-      seen,
-      mayRepeat: run.mayRepeat,
+      filter: programOf(cursor, statement, bucket),
+      // Ranges of an index hold what the filter asks for, often no others.
+      isBounded: isTracked,
+      returned: isTracked ? cursor.returned : null,
+      cursor: cursor.id,
+      mayRepeat: bound.mayRepeat,
       format: isFinished ? options.format : ('bson' as const),
       limit: cursor.limit,
       snapshot: cursor.snapshot,
@@ -146,7 +159,12 @@ export class Documents {
       return {
         bucket,
         run,
-        batch: await finishBatch(batch, { run, cursor, format: options.format }),
+        batch: await finishBatch(batch, {
+          isById: bound.order === 'id',
+          projection,
+          sort: resultSort && resultSortOf(resultSort, bucket, cursor),
+          isJson: options.format === 'json',
+        }),
       }
     } catch (cause) {
       if (nativeReason(cause)?.code !== 'UNKNOWN_SHARD') throw cause
@@ -160,8 +178,8 @@ export class Documents {
    *  @throws RespError as `read` */
   async explain(tx: Tx, cursor: Cursor, isAnalyzed: boolean): Promise<ExplainMap> {
     const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
-    const { bound, isCached } = this.#plans.explain(bucket, cursor.query)
-    const { collation } = cursor.query
+    const { collation } = cursor
+    const { bound, isCached } = this.#plans.explain(bucket, statementOf(cursor.filter), cursor)
     const plan = explainQuery({ root: bound.root, isCached, collation })
     if (!isAnalyzed) return plan
     const startedAt = performance.now()
@@ -202,12 +220,8 @@ export class Documents {
   }
 
   /** Updates the next batch of a cursor. @throws RespError of the update, DUPLICATEKEY, … */
-  async update(
-    tx: Tx,
-    cursor: Cursor,
-    update: UpdateHandle,
-    planned: () => void,
-  ): Promise<DoneWrites> {
+  async update(tx: Tx, cursor: Cursor, source: Source, planned: () => void): Promise<DoneWrites> {
+    const update = statementOf(cursor.filter).update(source)
     tx.guardCommit(cursor.namespace)
     const done = await this.read(tx, cursor, { format: 'bson', withMatches: true, planned })
     const { bucket, batch, run } = done
@@ -316,12 +330,6 @@ export class Documents {
     const address = route?.primaryAddress
     return address ? new RespError('REJECT', `${shard} ${address}`) : noRoute(shard)
   }
-}
-
-/** Moves a cursor behind a batch that counts. */
-export function advance(cursor: Cursor, { run, batch }: DoneBatch): void {
-  run.seen?.commit()
-  cursor.run = { ...run, position: batch.position ?? run.position, isStarted: true }
 }
 
 const NO_RESULTS: ScanBatch = {

@@ -15,7 +15,7 @@ use crate::volume::Location;
 /// The longest read that joins several entries.
 const RUN_LIMIT_BYTES: u64 = 1 << 20;
 /// Unwanted bytes between two entries that cost less to read than a second call.
-const GAP_LIMIT_BYTES: u64 = 8 << 10;
+const GAP_LIMIT_BYTES: u64 = 2 << 10;
 
 /// Where one location of a batch goes.
 #[derive(Debug, Clone, Copy)]

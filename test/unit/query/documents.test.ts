@@ -2,8 +2,8 @@ import { serialize } from 'bson'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Bucket } from '../../../ts/query/buckets.js'
-import { advance } from '../../../ts/query/documents.js'
 import { Insertion } from '../../../ts/query/insertion.js'
+import { advance } from '../../../ts/query/query-runs.js'
 import {
   bucketMetadataKey,
   changeLogPrefix,
