@@ -22,7 +22,7 @@ import type { QueryPlan } from './planner/physical.js'
 import type { QueryShape } from './planner/shape.js'
 
 /** Statements that are kept, and the longest filter of one, in bytes. */
-const KEPT_MAX = 1_000
+const KEPT_MAX = 4_096
 const KEPT_BYTES = 4_096
 
 /** Bytes of a BSON document without elements. */
