@@ -8,7 +8,7 @@ import { nativeReason, type PackedDocuments, type UpdateHandle } from '../native
 import { cardinalityKey, primaryKey } from '../store/keyspace.js'
 import { type Pointer, packPointer } from '../store/pointer.js'
 import { storeError } from '../store/store-error.js'
-import { yieldTurn } from '../store/turn.js'
+import { leaveTurn, yieldTurn } from '../store/turn.js'
 import type { Tx } from '../store/tx.js'
 import { checksumAt, type Locations, lengthAt, positionAt, segmentAt } from '../volume/locations.js'
 import { volumeName } from '../volume/name.js'
@@ -38,6 +38,9 @@ import { type Source, statementOf } from './statements.js'
  *  turn. */
 const PIECE_DOCUMENTS = 256
 
+/** Filters from this size on are parsed, planned and executed in turns of their own. */
+const LARGE_FILTER_BYTES = 16 * 1024
+
 export interface DocumentsParts {
   readonly volumes: Volumes
   readonly routes: ShardRoutes
@@ -45,7 +48,8 @@ export interface DocumentsParts {
 }
 
 export interface ReadOptions {
-  readonly format: 'bson' | 'json' | 'ids'
+  /** `indexed`: BSON if the bucket has indexes, else ids. */
+  readonly format: 'bson' | 'json' | 'indexed'
   /** Whether the batch says where its documents are. */
   readonly withMatches?: boolean
   /** Called when nothing is left to refuse before documents are read. */
@@ -127,7 +131,10 @@ export class Documents {
   async read(tx: Tx, cursor: Cursor, options: ReadOptions): Promise<DoneBatch> {
     const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
     const statement = statementOf(cursor.filter)
+    const isLarge = cursor.filter.length > LARGE_FILTER_BYTES
+    if (isLarge) await leaveTurn()
     const run = runOf(cursor, { statement, bucket, plans: this.#plans })
+    if (isLarge) await leaveTurn()
     this.#checkReadable(bucket)
     options.planned()
     const { bound, isTracked, position } = run
@@ -149,13 +156,13 @@ export class Documents {
       returned: isTracked ? cursor.returned : null,
       cursor: cursor.id,
       mayRepeat: bound.mayRepeat,
-      format: isFinished ? options.format : ('bson' as const),
+      format: isFinished ? this.#formatOf(options, bucket) : ('bson' as const),
       limit: cursor.limit,
       snapshot: cursor.snapshot,
     }
     try {
       const batch = await scanBatch(tx, request, options.withMatches)
-      if (isFinished || options.format === 'ids') return { bucket, run, batch }
+      if (isFinished) return { bucket, run, batch }
       return {
         bucket,
         run,
@@ -171,6 +178,11 @@ export class Documents {
       const isMissing = (shard: number) => this.#volumes.find('BUCKET', shard) === undefined
       throw this.#reject(bucket.shards.find(isMissing) ?? 0)
     }
+  }
+
+  #formatOf({ format }: ReadOptions, bucket: Bucket): 'bson' | 'json' | 'ids' {
+    if (format !== 'indexed') return format
+    return this.#plans.indexesOf(bucket).definitions.length > 0 ? 'bson' : 'ids'
   }
 
   /** How a query would be executed. It is planned, and that plan is not remembered; with
@@ -204,7 +216,7 @@ export class Documents {
   /** Deletes the next batch of a cursor. */
   async delete(tx: Tx, cursor: Cursor, planned: () => void): Promise<DoneWrites> {
     tx.guardCommit(cursor.namespace)
-    const done = await this.read(tx, cursor, { format: 'bson', withMatches: true, planned })
+    const done = await this.read(tx, cursor, { format: 'indexed', withMatches: true, planned })
     const { bucket, batch } = done
     const indexes = this.#plans.indexesOf(bucket)
     const entries = await IndexWrites.of({ bucket, indexes, before: batch })

@@ -15,6 +15,7 @@ import {
 import { type KeyRange, keyAfter } from '../store/keyspace.js'
 import { PackedReader } from '../store/packed-range.js'
 import { type Pointer, unpackPointer } from '../store/pointer.js'
+import { yieldTurn } from '../store/turn.js'
 import type { Tx } from '../store/tx.js'
 import { type MaybePromise, type PackedRange, StreamingMode } from '../store/types.js'
 
@@ -103,7 +104,11 @@ export async function scanBatch(
 ): Promise<ScanBatch> {
   const scan = new Scan(tx, request, withMatches)
   request.returned?.begin(request.cursor)
-  while (scan.isGoingOn) await scan.step()
+  for (;;) {
+    await scan.step()
+    if (!scan.isGoingOn) break
+    await yieldTurn()
+  }
   return scan.finish()
 }
 

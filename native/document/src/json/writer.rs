@@ -262,7 +262,8 @@ mod tests {
             divisor in prop::sample::select(vec![1.0, 2.0, 4.0, 10.0, 100.0, 1e3, 1e4, 1e9]),
         ) {
             let near = integer as f64 / divisor;
-            for number in [number, near, near.next_up(), (near / 1e6).round() + near.fract(), -0.0] {
+            let small = (near / 1e6).round() + near.fract();
+            for number in [number, near, near.next_up(), small, -0.0] {
                 prop_assert_eq!(written(number), format!("{number:?}"));
             }
         }
