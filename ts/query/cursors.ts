@@ -41,7 +41,7 @@ export interface Cursor {
 export interface Run {
   readonly bucketUuid: string
   /** Of the bucket's record, for which it holds. */
-  readonly bucketVersion: number
+  readonly bucketEdition: string
   readonly bound: BoundPlan
   /** The filter, compiled with the collations that apply. */
   readonly program: FilterHandle | null

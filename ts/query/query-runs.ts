@@ -17,9 +17,9 @@ import type { QueryPlans } from './query-plans.js'
 export function runOf(cursor: Cursor, bucket: Bucket, plans: QueryPlans): Run {
   const { run } = cursor
   if (run === undefined || run.bucketUuid !== bucket.uuid) return newRun(cursor, bucket, plans)
-  if (run.bucketVersion === bucket.version) return run
+  if (run.bucketEdition === bucket.edition) return run
   if (run.bound.ranges.every(({ index }) => isAsPlanned(index, bucket))) {
-    return { ...run, bucketVersion: bucket.version }
+    return { ...run, bucketEdition: bucket.edition }
   }
   const { seen, isStarted } = run
   return { ...newRun(cursor, bucket, plans), seen, isStarted }
@@ -38,7 +38,7 @@ function newRun(cursor: Cursor, bucket: Bucket, plans: QueryPlans): Run {
   const indexes = new Set(bound.ranges.map(({ index }) => index))
   return {
     bucketUuid: bucket.uuid,
-    bucketVersion: bucket.version,
+    bucketEdition: bucket.edition,
     bound,
     program:
       cursor.program !== null && isCollated
