@@ -20,6 +20,7 @@ import {
 } from '../support/bql/subject.js'
 import type { Doc } from '../support/bql/values.js'
 import { rounds, seed } from '../support/budget.js'
+import { assertVerified } from '../support/indexes.js'
 import { reportSkip } from '../support/outcome.js'
 import { Random } from '../support/random.js'
 import { type RespClient, toData } from '../support/resp-client.js'
@@ -70,6 +71,11 @@ class Round {
     await this.#ask(FILTERS_AFTER_CHANGES)
     await this.#inTransaction()
     await this.#ask(FILTERS_AFTER_CHANGES)
+    for (const subject of this.#collection.subjects) {
+      const title = this.#collection.describe({}, subject)
+      const count = await assertVerified(this.#client, subject.bucket, title)
+      assert.is(count, this.#collection.docs.length, title)
+    }
   }
 
   /** A session sees its own changes, and only these if it takes them back. */

@@ -5,100 +5,21 @@ import * as assert from 'uvu/assert'
 import { queryAll, useJson } from '../support/bucket.js'
 import { rounds, seed } from '../support/budget.js'
 import { embeddedOnly } from '../support/cluster.js'
+import { checkRivals, compete, tried } from '../support/competition.js'
 import { type Faults, troubled } from '../support/faults.js'
-import { createIndexes, describeIndex, untilStatus, verify } from '../support/indexes.js'
+import { verify } from '../support/indexes.js'
 import { Random } from '../support/random.js'
-import type { RespClient } from '../support/resp-client.js'
-import {
-  CHANGING_INDEXES,
-  Ledger,
-  RIVALS_SCHEMA,
-  Rival,
-  type RivalDocument,
-} from '../support/rivals.js'
 import type { TestServer } from '../support/server.js'
 import { withTestServer } from '../support/server-suite.js'
 
 const tests = suite('rivals for documents')
 const inTrouble = embeddedOnly(tests, 'a cluster has no fault mode')
-const RIVALS = 5
 const STEPS = 80
 /** What the rivals do; each must have been done at all. */
 const KINDS = ['insert', 'update', 'transaction', 'delete', 'upsert', 'read', 'batches']
 
 /** All that can go wrong, commits of unknown result included. */
 const trouble = (used: number): Faults => ({ ...troubled(used), unknownResult: 0.05 })
-
-/** Makes and drops indexes until it is told to end. A request may fail: then it is made again. */
-async function changeIndexes(
-  client: RespClient,
-  bucket: string,
-  isOver: () => boolean,
-): Promise<void> {
-  const names = Object.keys(CHANGING_INDEXES) as (keyof typeof CHANGING_INDEXES)[]
-  for (let i = 0; !isOver(); i++) {
-    const name = names[i % names.length]!
-    const isThere = (await describeIndex(client, bucket, name)) !== 'gone'
-    if (!isThere) await tried(() => createIndexes(client, bucket, CHANGING_INDEXES[name]))
-    else if (await tried(() => client.call('BUCKET.INDEX', 'DROP', bucket, name))) {
-      await untilStatus(client, 'gone', { bucket, name })
-      continue
-    }
-    if ((await describeIndex(client, bucket, name)) === 'gone') continue
-    await untilStatus(client, 'READY', { bucket, name })
-    await tried(() => client.call('BUCKET.INDEX', 'ANALYZE', bucket, name))
-  }
-}
-
-/** @returns false when the store refused, or an analysis is in the way */
-async function tried(request: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await request()
-    return true
-  } catch (thrown) {
-    const refusals =
-      /^(NOT_COMMITTED|TRANSACTIONOLD|COMMIT_UNKNOWN_RESULT) |has active tasks|exist$/
-    assert.match((thrown as Error).message, refusals)
-    return false
-  }
-}
-
-/** One bucket and its rivals. @returns what they were told */
-async function compete(
-  server: TestServer,
-  { bucket, random, title }: { bucket: string; random: Random; title: string },
-): Promise<Ledger> {
-  const client = await useJson(await server.connect(3))
-  const schema = JSON.stringify(RIVALS_SCHEMA)
-  const creation = ['BUCKET.CREATE', bucket, 'INDEXES', schema, 'IF-NOT-EXISTS']
-  while (!(await tried(() => client.call(...creation))));
-  const ledger = new Ledger()
-  let isOver = false
-  const changing = changeIndexes(client, bucket, () => isOver)
-  const running = Array.from({ length: RIVALS }, async () => {
-    const own = new Random(random.between(0, 2 ** 31 - 1))
-    const options = { bucket, random: own, ledger, title }
-    return (await Rival.of(await server.connect(3), options)).run(STEPS)
-  })
-  try {
-    await Promise.all(running)
-  } finally {
-    isOver = true
-    await changing
-  }
-  return ledger
-}
-
-async function check(
-  server: TestServer,
-  { bucket, ledger, title }: { bucket: string; ledger: Ledger; title: string },
-): Promise<void> {
-  const client = await useJson(await server.connect(3))
-  const found = await queryAll(client, bucket, '{}')
-  ledger.check(found as unknown as RivalDocument[], title)
-  const { documents, errors } = await verify(client, bucket)
-  assert.equal([documents, errors], [found.length, []], title)
-}
 
 async function manyRounds(count: number, faultsOf: (used: number) => Faults | undefined) {
   const first = seed()
@@ -109,13 +30,13 @@ async function manyRounds(count: number, faultsOf: (used: number) => Faults | un
     async server => {
       for (let round = 0; round < count; round++) {
         const [bucket, title] = [`b${round}`, `round ${round}, SEED=${first}`]
-        const ledger = await compete(server, { bucket, random, title })
+        const ledger = await compete(server, { bucket, random, title, steps: STEPS })
         for (const [what, times] of ledger.done) done.set(what, (done.get(what) ?? 0) + times)
         // What is checked is what is stored, not what the process has in memory.
         const { faults } = server
         server.faults = undefined
         await server.restart()
-        await check(server, { bucket, ledger, title })
+        await checkRivals(server, { bucket, ledger, title })
         server.faults = faults
         await server.restart()
       }

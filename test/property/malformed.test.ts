@@ -11,6 +11,7 @@ import { damaged, type Malformed, malformedBson, malformedJson } from '../suppor
 import { type Ability, abilitiesOf } from '../support/bql/subject.js'
 import { queryAll } from '../support/bucket.js'
 import { rounds, seed } from '../support/budget.js'
+import { assertVerified } from '../support/indexes.js'
 import { reportSkip } from '../support/outcome.js'
 import { memoryOf } from '../support/process.js'
 import { Random } from '../support/random.js'
@@ -217,6 +218,7 @@ test('leave whole documents behind', async () => {
   // Each is JSON, or this throws.
   await queryAll(client, BUCKET, '{}')
   assert.ok((await client.call('BUCKET.INSERT', BUCKET, 'DOCS', '{"a":1}')) !== null)
+  await assertVerified(client, BUCKET, 'after malformed requests')
 })
 
 test.run()

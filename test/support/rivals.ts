@@ -65,6 +65,8 @@ const SLOTS = 3
 /** Errors that leave everything as it was. */
 const REFUSALS: ReadonlySet<string> = new Set(['NOT_COMMITTED', 'TRANSACTIONOLD', 'DUPLICATEKEY'])
 
+const UNKNOWN = 'COMMIT_UNKNOWN_RESULT'
+
 /** What all rivals of a bucket were told. */
 export class Ledger {
   /** By `born`. */
@@ -174,7 +176,7 @@ export class Rival {
         await step()
         this.#ledger.count(name)
       } catch (thrown) {
-        if (!isRefusal(thrown)) throw thrown
+        if (!isRefusal(thrown) && prefixOf(thrown) !== UNKNOWN) throw thrown
         this.#ledger.count(`${name} refused`)
       }
     }
@@ -195,7 +197,7 @@ export class Rival {
         for (const { born } of made) lives.get(born)!.made = outcome
       })
     } catch (thrown) {
-      for (const { born } of made) lives.delete(born)
+      if (isRefusal(thrown)) for (const { born } of made) lives.delete(born)
       throw thrown
     }
   }
@@ -375,11 +377,10 @@ export class Rival {
     try {
       reply = await this.#client.call(...words)
     } catch (thrown) {
-      if (prefixOf(thrown) === 'COMMIT_UNKNOWN_RESULT') {
-        note('unknown')
-        return undefined
-      }
-      throw thrown
+      // The server may be gone, too.
+      if (!isRefusal(thrown)) note('unknown')
+      if (prefixOf(thrown) !== UNKNOWN) throw thrown
+      return undefined
     }
     const items = reply instanceof Map ? (reply.get('object_ids') as string[]) : undefined
     if (isDone(items ?? [])) note('done')
@@ -388,13 +389,14 @@ export class Rival {
 }
 
 function prefixOf(thrown: unknown): string | undefined {
-  return thrown instanceof ReplyError ? thrown.message.split(' ')[0] : undefined
+  if (!(thrown instanceof ReplyError)) return undefined
+  // An error in place of a batch is thrown as `-<error>, not an aggregate`.
+  return thrown.message.split(' ')[0]!.replace(/^-/, '')
 }
 
-/** A batch that is not told as a frame of its own throws `-<error>, not an aggregate`. */
 function isRefusal(thrown: unknown): boolean {
-  const word = prefixOf(thrown)?.replace(/^-/, '')
-  return word !== undefined && (REFUSALS.has(word) || word === 'COMMIT_UNKNOWN_RESULT')
+  const word = prefixOf(thrown)
+  return word !== undefined && REFUSALS.has(word)
 }
 
 function byId(documents: readonly Record<string, unknown>[]): Record<string, unknown>[] {
