@@ -39,7 +39,8 @@ async function changeIndexes(
   }
 }
 
-/** Makes a request that may fail. @returns false when the store refused, or an analysis is in the way */
+/** Makes a request that may fail.
+ *  @returns false when the store refused, or an analysis is in the way */
 export async function tried(request: () => Promise<unknown>): Promise<boolean> {
   try {
     await request()
