@@ -97,7 +97,7 @@ test('the filters are served by indexes', async () => {
   }
 })
 
-test('writes are seen through every index, by their session alone, until they are undone', async () => {
+test('writes are seen through every index, by their session alone', async () => {
   const [own, other] = [await json(), await json()]
   await filled(own, 'seen')
   const before = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
@@ -146,7 +146,7 @@ async function advance(client: RespClient, cursor: number): Promise<number[]> {
   return items.map(item => JSON.parse(String(item)).n)
 }
 
-test('a cursor goes on among own writes: none comes twice, and what is ahead is there', async () => {
+test('a cursor goes on among own writes: no document comes twice', async () => {
   const [client, other] = [await json(), await json()]
   await filled(client, 'ahead')
   await client.call('BEGIN')
