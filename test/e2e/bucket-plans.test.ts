@@ -286,7 +286,8 @@ async function isCached(client: RespClient, ...words: string[]): Promise<Data> {
   return reply.get('is_cached')!
 }
 
-/** A query that is executed, and others: do they find its plan? Words are those behind the bucket. */
+/** A query that is executed, and another: does it find the plan? Words are those behind the
+ *  bucket. */
 const SHAPES: readonly [executed: string[], asked: string[], isFound: boolean][] = [
   [['{"n": 1}'], ['{"n": 2}'], true],
   [['{"n": 1}', 'LIMIT', '1'], ['{"n": 1}', 'LIMIT', '7'], true],
