@@ -4,6 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { queryAll, useJson } from '../support/bucket.js'
 import { rounds, seed } from '../support/budget.js'
+import { assertVerified } from '../support/indexes.js'
 import { Random } from '../support/random.js'
 import { untilGone } from '../support/resp-client.js'
 import { withTestServer } from '../support/server-suite.js'
@@ -19,14 +20,16 @@ test('a purge that was killed is completed by the next, and no body stays in use
   const first = seed()
   const random = new Random(first)
   const documents = Array.from({ length: COUNT }, (_, n) => `{"n": ${n}}`)
+  const schema = '{"n": {"bson_type": "int32", "unique": true}}'
   await withTestServer([], async server => {
     const inUse = async () => (await describeVolume(server, 'bucket-shard-0')).cardinality
     for (let round = 0; round < rounds('kill during purges'); round++) {
       const title = `round ${round}, SEED=${first}`
       const before = await useJson(await server.connect())
-      await before.call('BUCKET.CREATE', 'b')
+      await before.call('BUCKET.CREATE', 'b', 'INDEXES', schema)
       await before.call('BUCKET.INSERT', 'b', 'DOCS', ...documents)
       assert.is(await inUse(), COUNT, title)
+      assert.is(await assertVerified(before, 'b', title), COUNT)
       await before.call('BUCKET.REMOVE', 'b')
       const purging = untilGone(async () => {
         await before.call('BUCKET.PURGE', 'b')
@@ -40,8 +43,9 @@ test('a purge that was killed is completed by the next, and no body stays in use
       const reply = `${type}${value}`
       assert.ok(['+OK', "-NOSUCHBUCKET No such bucket: 'b'"].includes(reply), `${title}: ${reply}`)
       assert.is(await inUse(), 0, title)
-      await client.call('BUCKET.CREATE', 'b')
+      await client.call('BUCKET.CREATE', 'b', 'INDEXES', schema)
       assert.equal(await queryAll(client, 'b', '{}'), [], title)
+      assert.is(await assertVerified(client, 'b', title), 0)
       await client.call('BUCKET.REMOVE', 'b')
       await client.call('BUCKET.PURGE', 'b')
     }

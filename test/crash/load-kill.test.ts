@@ -11,6 +11,7 @@ import * as assert from 'uvu/assert'
 import { queryAll, useJson } from '../support/bucket.js'
 import { rounds, seed } from '../support/budget.js'
 import { loadCities, toJsonLines } from '../support/dataset.js'
+import { assertVerified } from '../support/indexes.js'
 import { runLoader } from '../support/loader.js'
 import { Random } from '../support/random.js'
 import { type RespClient, untilGone } from '../support/resp-client.js'
@@ -25,6 +26,20 @@ const BATCH_MAX = 40
 const TEXT_MAX = 3_000
 /** Small segments, so that kills also hit the change from one to the next. */
 const SETTINGS = ['bucket.volume.segment_size=262144', 'volume.preallocate_bytes=65536']
+
+/** Of these documents. */
+const SCHEMA = JSON.stringify({
+  i: { bson_type: 'int32' },
+  $compound: [
+    {
+      unique: true,
+      fields: [
+        { selector: 'b', bson_type: 'int32' },
+        { selector: 'i', bson_type: 'int32' },
+      ],
+    },
+  ],
+})
 
 /** One request: documents `{b, i, text}`, i from 0 to size - 1. */
 interface Batch {
@@ -89,6 +104,7 @@ async function check(server: TestServer, batches: readonly Batch[]): Promise<num
     const count = found.get(number)?.size ?? 0
     if (acknowledged || count > 0) assert.is(count, size, `documents of batch ${number}`)
   }
+  assert.is(await assertVerified(client, 'killed', 'after the end'), documents.length)
   const volume = await describeVolume(server, 'bucket-shard-0')
   assert.is(volume.cardinality, documents.length)
   return documents.length
@@ -100,7 +116,7 @@ test('keeps acknowledged inserts and no half of another', async () => {
   console.log(`SEED=${used}`)
   await withTestServer(SETTINGS, async server => {
     const load = new Load(random)
-    await (await server.connect()).call('BUCKET.CREATE', 'killed')
+    await (await server.connect()).call('BUCKET.CREATE', 'killed', 'INDEXES', SCHEMA)
     for (let round = 0; round < rounds('kill during inserts'); round++) {
       // Every third end is a graceful one: it must keep as much.
       const end = () => (round % 3 === 2 ? server.stop() : server.kill())
@@ -152,6 +168,7 @@ async function loadWithKills(server: TestServer, random: Random, directory: stri
     found.map(({ _id, ...city }) => city),
     cities,
   )
+  assert.is(await assertVerified(client, 'cities', 'after the loads'), cities.length)
 }
 
 test.run()

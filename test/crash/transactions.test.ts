@@ -7,6 +7,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { queryAll, useJson } from '../support/bucket.js'
 import { rounds, seed } from '../support/budget.js'
+import { assertVerified } from '../support/indexes.js'
 import { Random } from '../support/random.js'
 import { type Frame, type RespClient, untilGone } from '../support/resp-client.js'
 import { TestServer } from '../support/server.js'
@@ -17,6 +18,19 @@ const test = suite('transactions over a kill')
 const WRITERS = 4
 const ACCOUNTS = 8
 const START_BALANCE = 1_000
+/** Of the documents: a number and its writer are there once. */
+const SCHEMA = JSON.stringify({
+  w: { bson_type: 'int32' },
+  $compound: [
+    {
+      unique: true,
+      fields: [
+        { selector: 'n', bson_type: 'int32' },
+        { selector: 'w', bson_type: 'int32' },
+      ],
+    },
+  ],
+})
 const SETTINGS = ['bucket.volume.segment_size=262144', 'volume.preallocate_bytes=65536']
 
 /** Writes the same number under two keys and into a document, one transaction after the other. */
@@ -115,13 +129,14 @@ test('keeps every acknowledged commit and no half of another', async () => {
   console.log(`SEED=${used}`)
   await withTestServer(SETTINGS, async server => {
     const writers = Array.from({ length: WRITERS }, (_, i) => new Writer(i))
-    await (await server.connect()).call('BUCKET.CREATE', 'written')
+    await (await server.connect()).call('BUCKET.CREATE', 'written', 'INDEXES', SCHEMA)
     for (let round = 0; round < rounds('kill during transactions'); round++) {
       const killed = sleep(random.between(20, 500)).then(() => server.kill())
       await Promise.all([runLoads(server, writers, random), killed])
       await server.start()
       const client = await useJson(await server.connect())
       for (const writer of writers) writer.resume(await writer.check(client))
+      await assertVerified(client, 'written', `round ${round}, SEED=${used}`)
       let total = 0
       for (let account = 1; account <= ACCOUNTS; account++) {
         total += await balanceOf(client, account)

@@ -110,6 +110,58 @@ test('describes indexes byte for byte in both protocols', async () => {
   assert.is((await describe(client, 'exact', 'by-name')).get('unique'), true)
 })
 
+test('indexes are named by their types, in both protocols', async () => {
+  const [mapped, flat] = [await server.connect(3), await server.connect(2)]
+  const types = [
+    ['string', 'STRING'],
+    ['Int32', 'INT32'],
+    ['INT64', 'INT64'],
+    ['double', 'DOUBLE'],
+    ['boolean', 'BOOLEAN'],
+    ['dateTime', 'DATE_TIME'],
+    ['timestamp', 'TIMESTAMP'],
+    ['binary', 'BINARY'],
+    ['objectid', 'OBJECT_ID'],
+  ] as const
+  const singles = types.map(([type]) => [`a.${type}`, { bson_type: type, ignored: 1 }])
+  const fields = types.map(([type]) => ({ selector: type, bson_type: type, ignored: 1 }))
+  const schema = { $compound: [{ fields }], ...Object.fromEntries(singles) }
+  await mapped.call('BUCKET.CREATE', 'named')
+  await mapped.call('BUCKET.INDEX', 'CREATE', 'named', JSON.stringify(schema))
+  const expected = [
+    'primary-index',
+    ...types.map(([type, shown]) => `selector:a.${type}.bsonType:${shown}`),
+    `compound:${types.map(([type, shown]) => `${type}.${shown}`).join('_')}`,
+  ]
+  for (const client of [mapped, flat])
+    assert.equal(await names(client, 'named'), expected.toSorted())
+  for (const [type, shown] of types) {
+    const index = await describe(mapped, 'named', `selector:a.${type}.bsonType:${shown}`)
+    assert.equal([index.get('selector'), index.get('bson_type')], [`a.${type}`, shown])
+  }
+})
+
+test('a schema with a mistake makes none of its indexes', async () => {
+  const client = await server.connect(3)
+  await client.call('BUCKET.CREATE', 'whole', 'INDEXES', AGE)
+  const compound = '[{"fields": [{"selector": "a", "bson_type": "int32"}]}]'
+  const mistakes: readonly [schema: string, error: string][] = [
+    ['{"b": {"bson_type": "int32"}, "c": {"bson_type": "decimal128"}}', 'Creating indexes on'],
+    [`{"b": {"bson_type": "int32"}, "$compound": ${compound}}`, 'Compound index requires'],
+    ['{"b": {"bson_type": "int32"}, "age": {"bson_type": "string"}}', "An index on field 'age'"],
+    ['{"b": {"bson_type": "int32"}, "$hashed": {}}', 'Unknown directive: $hashed'],
+    ['{"b": {"bson_type": "int32", "unique": true, "multi_key": true}}', 'A unique index cannot'],
+  ]
+  for (const [schema, error] of mistakes) {
+    const created = await client.error('BUCKET.INDEX', 'CREATE', 'whole', schema)
+    assert.ok(created.startsWith(`ERR ${error}`), `${schema}: ${created}`)
+    if (schema.includes('"age"')) continue
+    assert.is(await client.error('BUCKET.CREATE', 'none', 'INDEXES', schema), created)
+  }
+  assert.equal(await names(client, 'whole'), ['primary-index', BY_AGE])
+  assert.not(((await client.call('BUCKET.LIST')) as string[]).includes('none'))
+})
+
 test('an index has its own collation, or that of the bucket when it was made', async () => {
   const client = await server.connect(3)
   const strengthOf = async (name: string): Promise<Data> => {

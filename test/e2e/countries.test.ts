@@ -1,10 +1,8 @@
 /** Real data with arrays in arrays. The answers expected are worked out here, from the data itself,
  *  with the methods of arrays. */
 import * as assert from 'uvu/assert'
-import { abilitiesOf } from '../support/bql/subject.js'
 import { queryAll, useJson } from '../support/bucket.js'
 import { type Country, groupByCountry, loadCities } from '../support/dataset.js'
-import { reportSkip } from '../support/outcome.js'
 import { serverSuite } from '../support/server-suite.js'
 
 const { server, test } = serverSuite('countries')
@@ -170,10 +168,6 @@ test('are found by what is in their arrays', async () => {
 
 test('are found in the same way through indexes', async () => {
   const client = await useJson(await server.connect(3))
-  if (!(await abilitiesOf(client)).has('INDEXES')) {
-    reportSkip('countries through indexes', 'the server does not know INDEXES')
-    return
-  }
   await fill('indexed', 'INDEXES', JSON.stringify(INDEXES))
   for (const [filter, matches] of QUESTIONS) {
     const text = JSON.stringify(filter)

@@ -5,6 +5,7 @@ import { queryAll, useJson } from '../support/bucket.js'
 import { seed } from '../support/budget.js'
 import { embeddedOnly } from '../support/cluster.js'
 import { troubled } from '../support/faults.js'
+import { assertVerified } from '../support/indexes.js'
 import { bytesOf, elementsOf, type Frame, type RespClient } from '../support/resp-client.js'
 import type { TestServer } from '../support/server.js'
 import { withTestServer } from '../support/server-suite.js'
@@ -87,7 +88,8 @@ async function insertsWhole(server: TestServer): Promise<void> {
   const clients = await Promise.all(Array.from({ length: 4 }, () => server.connect()))
   // The server repeats what it does of its own accord, also when the result is unknown.
   for (let i = 0; i < 30; i++) await clients[0]!.exchange(['BUCKET.CREATE', `b${i}`], '+OK\r\n')
-  await clients[0]!.exchange(['BUCKET.CREATE', 'whole'], '+OK\r\n')
+  const schema = '{"tag": {"bson_type": "string"}, "n": {"bson_type": "int32"}}'
+  await clients[0]!.exchange(['BUCKET.CREATE', 'whole', 'INDEXES', schema], '+OK\r\n')
   const replies = new Map<string, string>()
   await Promise.all(
     clients.map(async (client, number) => {
@@ -102,6 +104,7 @@ async function insertsWhole(server: TestServer): Promise<void> {
   await server.restart()
   const client = await useJson(await server.connect())
   const found = await queryAll(client, 'whole', '{}', 'LIMIT', '9999')
+  assert.is(await assertVerified(client, 'whole', `SEED=${runSeed}`), found.length)
   for (const [tag, reply] of replies) {
     const shown = `${tag}: ${reply}, SEED=${runSeed}`
     assert.ok(TOLD.has(reply), shown)

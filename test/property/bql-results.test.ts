@@ -10,17 +10,10 @@ import { FilterDraw } from '../support/bql/draw-filters.js'
 import { matches, valueAt } from '../support/bql/evaluate.js'
 import { areSortedBy, resultSorted, type Sort, sortedBy } from '../support/bql/order.js'
 import { drawProjection } from '../support/bql/projection.js'
-import {
-  type Ability,
-  abilitiesOf,
-  allBatches,
-  filterArgument,
-  idIn,
-  useBson,
-} from '../support/bql/subject.js'
+import { allBatches, filterArgument, idIn, useBson } from '../support/bql/subject.js'
 import type { Doc } from '../support/bql/values.js'
 import { rounds, seed } from '../support/budget.js'
-import { reportSkip } from '../support/outcome.js'
+import { assertVerified } from '../support/indexes.js'
 import { Random } from '../support/random.js'
 import { type RespClient, toData } from '../support/resp-client.js'
 import { serverSuite } from '../support/server-suite.js'
@@ -30,11 +23,6 @@ const { server, test } = serverSuite('BQL results', ['bucket.index.strict_types=
 const FILTERS_OF_A_ROUND = 60
 const FILTERS_AFTER_CHANGES = 20
 
-/** What a server may not have yet; those parts begin by themselves when it has. */
-const LANDING: readonly Ability[] = [
-  ...(['INDEXES', 'BUCKET.INDEX', 'COLLATION', 'SORTBY', 'RESULTSORT'] as const),
-  ...(['PROJECTION', 'BUCKET.UPDATE', 'BUCKET.EXPLAIN'] as const),
-]
 const PLANS = ['FullScan', 'IndexScan', 'RangeScan', 'CompoundIndexScan', 'Union'] as const
 
 /** How often something was seen, so that a test that has become blind fails. */
@@ -52,24 +40,27 @@ interface Asked {
 class Round {
   readonly #random: Random
   readonly #client: RespClient
-  readonly #abilities: ReadonlySet<Ability>
   readonly #collection: Collection
   cases = 0
 
-  constructor(random: Random, client: RespClient, abilities: ReadonlySet<Ability>) {
+  constructor(random: Random, client: RespClient) {
     this.#random = random
     this.#client = client
-    this.#abilities = abilities
     this.#collection = new Collection(random, client)
   }
 
   async run(name: string): Promise<void> {
-    await this.#collection.create(name, this.#abilities)
+    await this.#collection.create(name)
     await this.#ask(FILTERS_OF_A_ROUND)
     await this.#change()
     await this.#ask(FILTERS_AFTER_CHANGES)
     await this.#inTransaction()
     await this.#ask(FILTERS_AFTER_CHANGES)
+    for (const subject of this.#collection.subjects) {
+      const title = this.#collection.describe({}, subject)
+      const count = await assertVerified(this.#client, subject.bucket, title)
+      assert.is(count, this.#collection.docs.length, title)
+    }
   }
 
   /** A session sees its own changes, and only these if it takes them back. */
@@ -92,10 +83,7 @@ class Round {
       const asked = {
         filter: this.#random.next() < 0.3 ? draw.narrow() : draw.next(),
         limit: this.#random.pick([1, 3, 7, 20, 100, 100, 100]),
-        collation:
-          this.#abilities.has('COLLATION') && this.#random.next() < 0.2
-            ? drawCollation(this.#random)
-            : undefined,
+        collation: this.#random.next() < 0.2 ? drawCollation(this.#random) : undefined,
       }
       for (const subject of this.#collection.subjects) {
         await this.#check(asked, subject)
@@ -111,10 +99,8 @@ class Round {
     for (const filter of [narrow(), narrow()]) {
       await this.#collection.delete(filter, argument(filter))
     }
-    if (this.#abilities.has('BUCKET.UPDATE')) {
-      for (const filter of [draw.narrow(), draw.next(), draw.next()]) {
-        await this.#collection.update(filter, argument(filter))
-      }
+    for (const filter of [draw.narrow(), draw.next(), draw.next()]) {
+      await this.#collection.update(filter, argument(filter))
     }
     await this.#collection.insert(this.#random.between(1, 10))
   }
@@ -125,14 +111,11 @@ class Round {
     see(expected.length === 0 ? 'nothing found' : 'something found')
     const roll = this.#random.next()
     try {
-      if (roll < 0.15 && this.#abilities.has('SORTBY')) {
-        await this.#checkSorted(asked, subject, expected)
-      } else if (roll < 0.3 && this.#abilities.has('RESULTSORT')) {
-        await this.#checkResultSort(asked, subject, expected)
-      } else if (roll < 0.4 && this.#abilities.has('PROJECTION')) {
-        await this.#checkProjected(asked, subject, expected)
-      } else await this.#checkFound(asked, subject, expected)
-      if (this.#abilities.has('BUCKET.EXPLAIN')) await this.#explain(asked, subject)
+      if (roll < 0.15) await this.#checkSorted(asked, subject, expected)
+      else if (roll < 0.3) await this.#checkResultSort(asked, subject, expected)
+      else if (roll < 0.4) await this.#checkProjected(asked, subject, expected)
+      else await this.#checkFound(asked, subject, expected)
+      await this.#explain(asked, subject)
     } catch (cause) {
       const where = this.#collection.describe(asked.filter, subject)
       const options = `LIMIT ${asked.limit} ${JSON.stringify(asked.collation)}`
@@ -253,14 +236,14 @@ class Round {
   }
 }
 
-/** What must have been seen, given what the server can do. */
-function checkSeen(abilities: ReadonlySet<Ability>): void {
-  const wanted = ['nothing found', 'something found', 'COMMIT']
-  if (abilities.has('SORTBY')) wanted.push('SORTBY accepted', 'SORTBY refused')
-  if (abilities.has('RESULTSORT')) wanted.push('RESULTSORT')
-  if (abilities.has('PROJECTION')) wanted.push('PROJECTION')
-  if (abilities.has('INDEXES') && abilities.has('BUCKET.EXPLAIN')) wanted.push(...PLANS)
-  for (const what of wanted) {
+/** What must have been seen. */
+const WANTED = [
+  ...['nothing found', 'something found', 'COMMIT', 'SORTBY accepted', 'SORTBY refused'],
+  ...['RESULTSORT', 'PROJECTION', ...PLANS],
+]
+
+function checkSeen(): void {
+  for (const what of WANTED) {
     const least = (PLANS as readonly string[]).includes(what) ? 1 : 10
     assert.ok((seen.get(what) ?? 0) >= least, `${what}: ${seen.get(what)}`)
   }
@@ -292,17 +275,13 @@ test('are those of a naive evaluator, with any indexes', async () => {
   const used = seed()
   console.log(`SEED=${used}`)
   const client = await useBson(await server.connect(3))
-  const abilities = await abilitiesOf(client)
-  for (const name of LANDING) {
-    if (!abilities.has(name)) reportSkip(`BQL results with ${name}`, 'the server does not know it')
-  }
   const wanted = rounds('filters on random documents')
   for (let cases = 0, number = 0; cases < wanted; number++) {
-    const round = new Round(new Random(used + number * 7919), client, abilities)
+    const round = new Round(new Random(used + number * 7919), client)
     await round.run(`r${number}`)
     cases += round.cases
   }
-  checkSeen(abilities)
+  checkSeen()
 })
 
 test.run()

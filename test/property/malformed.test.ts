@@ -8,10 +8,9 @@ import * as assert from 'uvu/assert'
 import { drawDocuments, drawShape } from '../support/bql/draw-documents.js'
 import { FilterDraw } from '../support/bql/draw-filters.js'
 import { damaged, type Malformed, malformedBson, malformedJson } from '../support/bql/malformed.js'
-import { type Ability, abilitiesOf } from '../support/bql/subject.js'
 import { queryAll } from '../support/bucket.js'
 import { rounds, seed } from '../support/budget.js'
-import { reportSkip } from '../support/outcome.js'
+import { assertVerified } from '../support/indexes.js'
 import { memoryOf } from '../support/process.js'
 import { Random } from '../support/random.js'
 import { encodeRequest, type Frame, type RespClient, type Word } from '../support/resp-client.js'
@@ -28,7 +27,6 @@ const BATCH = 50
 /** A place where commands take a document. */
 interface Target {
   readonly what: string
-  readonly ability?: Ability
   /** Which forms are read there; the other one is malformed as well. */
   readonly session: 'bson' | 'json'
   readonly request: (argument: Buffer) => Word[]
@@ -52,37 +50,31 @@ const TARGETS: readonly Target[] = [
   },
   {
     what: 'filters of UPDATE',
-    ability: 'BUCKET.UPDATE',
     session: 'bson',
     request: filter => ['BUCKET.UPDATE', BUCKET, filter, '{"$set":{"z":1}}', 'LIMIT', '1'],
   },
   {
     what: 'updates of UPDATE',
-    ability: 'BUCKET.UPDATE',
     session: 'bson',
     request: update => ['BUCKET.UPDATE', BUCKET, '{}', update, 'LIMIT', '1'],
   },
   {
     what: 'filters of EXPLAIN',
-    ability: 'BUCKET.EXPLAIN',
     session: 'bson',
     request: filter => ['BUCKET.EXPLAIN', BUCKET, filter],
   },
   {
     what: 'projections',
-    ability: 'PROJECTION',
     session: 'bson',
     request: spec => ['BUCKET.QUERY', BUCKET, '{}', 'PROJECTION', spec, 'LIMIT', '1'],
   },
   {
     what: 'collations',
-    ability: 'COLLATION',
     session: 'bson',
     request: spec => ['BUCKET.QUERY', BUCKET, '{}', 'COLLATION', spec, 'LIMIT', '1'],
   },
   {
     what: 'schemas of indexes',
-    ability: 'INDEXES',
     session: 'bson',
     request: schema => ['BUCKET.CREATE', 'refused', 'INDEXES', schema],
   },
@@ -114,18 +106,6 @@ function assertClear({ type, value }: Frame, what: string): void {
   assert.not.match(text, /internal error/, shown)
 }
 
-/** The targets that the server has. */
-let targets: readonly Target[] = []
-
-async function findTargets(): Promise<void> {
-  const abilities = await abilitiesOf(await server.connect())
-  targets = TARGETS.filter(({ what, ability }) => {
-    if (ability === undefined || abilities.has(ability)) return true
-    reportSkip(`malformed ${what}`, 'the server does not know them')
-    return false
-  })
-}
-
 /** How far the process's memory rises above what it is before `body`, at any time. */
 async function risenBytes(body: () => Promise<void>): Promise<number> {
   const { pid } = server
@@ -138,7 +118,6 @@ async function risenBytes(body: () => Promise<void>): Promise<number> {
 test('a bucket with documents', async () => {
   const client = await prepare('json', 3)
   await client.call('BUCKET.CREATE', BUCKET)
-  await findTargets()
   const docs = Array.from({ length: 50 }, (_, i) => JSON.stringify({ a: i }))
   await client.call('BUCKET.INSERT', BUCKET, 'DOCS', ...docs)
 })
@@ -146,7 +125,7 @@ test('a bucket with documents', async () => {
 test('are refused in words everywhere, in bounded memory', async () => {
   const all: readonly Malformed[] = [...malformedBson(), ...malformedJson()]
   const risen = await risenBytes(async () => {
-    for (const { what, session, request } of targets) {
+    for (const { what, session, request } of TARGETS) {
       const client = await prepare(session, 3)
       for (let from = 0; from < all.length; from += BATCH) {
         const part = all.slice(from, from + BATCH)
@@ -187,7 +166,7 @@ test('are refused or read when damaged at random', async () => {
   let read = 0
   const risen = await risenBytes(async () => {
     while (refused + read < wanted) {
-      const { what, session, request } = random.pick(targets)
+      const { what, session, request } = random.pick(TARGETS)
       const client = await prepare(session, random.pick([2, 3]))
       const requests = Array.from({ length: BATCH }, () => {
         const isFilter = what.startsWith('filters')
@@ -217,6 +196,7 @@ test('leave whole documents behind', async () => {
   // Each is JSON, or this throws.
   await queryAll(client, BUCKET, '{}')
   assert.ok((await client.call('BUCKET.INSERT', BUCKET, 'DOCS', '{"a":1}')) !== null)
+  await assertVerified(client, BUCKET, 'after malformed requests')
 })
 
 test.run()

@@ -1,7 +1,7 @@
 /** Indexes of buckets through a raw client: their states, and whether they are right. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
-import type { Data, RespClient } from './resp-client.js'
+import { type Data, elementsOf, type RespClient, toData } from './resp-client.js'
 
 const POLL_MS = 5
 const LIMIT_MS = 60_000
@@ -62,7 +62,7 @@ export async function tasksOf(
   return [...tasks.values()].map(task => Object.fromEntries(task as Map<Data, Data>))
 }
 
-/** BUCKET.INDEX VERIFY of a RESP3 session. */
+/** BUCKET.INDEX VERIFY. */
 export interface Verified {
   readonly documents: number
   readonly entries: number
@@ -70,8 +70,23 @@ export interface Verified {
 }
 
 export async function verify(client: RespClient, bucket: string): Promise<Verified> {
-  const report = (await client.call('BUCKET.INDEX', 'VERIFY', bucket)) as Map<Data, Data>
-  return Object.fromEntries(report) as unknown as Verified
+  // A map or a flat array, as the protocol has it.
+  const report = elementsOf(await client.frame('BUCKET.INDEX', 'VERIFY', bucket)).map(toData)
+  const [, documents, , entries, , errors] = report
+  return { documents, entries, errors } as unknown as Verified
+}
+
+/** @param title  tells what failed
+ *  @throws Error  unless a bucket's indexes and counters are right
+ *  @returns documents that it has */
+export async function assertVerified(
+  client: RespClient,
+  bucket: string,
+  title: string,
+): Promise<number> {
+  const { documents, errors } = await verify(client, bucket)
+  assert.equal(errors, [], `${bucket}: ${title}`)
+  return documents
 }
 
 /** Makes indexes, in the background. */

@@ -5,7 +5,7 @@
  * body can be found.
  */
 
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { RespError } from '../error.js'
 import { bucketDataPrefix, bucketMetadataKey, bucketMetadataRange } from '../store/keyspace.js'
 import { unpack } from '../store/packed-range.js'
@@ -56,6 +56,9 @@ export interface Bucket {
   readonly shards: readonly number[]
   /** Rises with every change of the record, definitions of indexes included. */
   readonly version: number
+  /** Tells the record from any other, also from those of the same version that transactions see
+   *  which have changed it and are not committed. */
+  readonly edition: string
   /** Marks the bucket's bodies in volumes; 8 bytes. */
   readonly prefix: Buffer
   /** Key of the record. */
@@ -147,8 +150,7 @@ export function changeBucket(
   change: Partial<Pick<Bucket, 'indexes' | 'removal'>>,
 ): Bucket {
   const changed = { ...bucket, ...change, version: bucket.version + 1 }
-  putRecord(tx, changed)
-  return changed
+  return { ...changed, edition: editionOf(putRecord(tx, changed)) }
 }
 
 /** Stores a bucket with one of its indexes changed; null takes the index away. */
@@ -164,7 +166,11 @@ export function changeIndex(
   return changeBucket(tx, bucket, { indexes })
 }
 
-function putRecord(tx: Tx, bucket: Omit<Bucket, 'name' | 'namespace' | 'data'>): void {
+/** @returns what is stored */
+function putRecord(
+  tx: Tx,
+  bucket: Omit<Bucket, 'name' | 'namespace' | 'data' | 'edition'>,
+): Buffer {
   const { uuid, prefix, shards, version, removal, collation, indexes } = bucket
   const record: BucketRecord = {
     uuid,
@@ -175,7 +181,13 @@ function putRecord(tx: Tx, bucket: Omit<Bucket, 'name' | 'namespace' | 'data'>):
     ...(collation === null ? {} : { collation }),
     indexes: indexes.map(encodeIndex),
   }
-  tx.set(bucket.key, Buffer.from(JSON.stringify(record)))
+  const bytes = Buffer.from(JSON.stringify(record))
+  tx.set(bucket.key, bytes)
+  return bytes
+}
+
+function editionOf(record: Buffer): string {
+  return createHash('sha256').update(record).digest('base64')
 }
 
 interface Parsed {
@@ -205,6 +217,7 @@ function parsed(read: {
     uuid: record.uuid,
     shards: record.shards,
     version: record.version,
+    edition: editionOf(bytes),
     prefix,
     key,
     data: bucketDataPrefix(namespace.prefix, prefix),

@@ -133,9 +133,9 @@ export class QueryPlans {
   }
 
   #plannedFor(bucket: Bucket): PlannedFor {
-    const { uuid, namespace, version } = bucket
+    const { uuid, namespace, edition } = bucket
     const statisticsGeneration = this.#statistics?.generation(bucket) ?? 0
-    return { bucketUuid: uuid, namespace, version, statisticsGeneration }
+    return { bucketUuid: uuid, namespace, edition, statisticsGeneration }
   }
 }
 

@@ -87,7 +87,7 @@ export function collationOf(
 
 /** Can the indexes of a plan still be read as they were planned? */
 function isAsPlanned({ ranges }: BoundPlan, planned: Bucket, bucket: Bucket): boolean {
-  if (planned.version === bucket.version) return true
+  if (planned.edition === bucket.edition) return true
   return ranges.every(({ index }) => {
     if (index.id === PRIMARY_INDEX.id) return true
     const now = bucket.indexes.find(({ id }) => id === index.id)

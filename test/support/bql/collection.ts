@@ -9,7 +9,7 @@ import { type CollationSpec, readCollations } from './collation.js'
 import { drawDocuments, drawShape, type Shape } from './draw-documents.js'
 import { drawIndexes, type IndexSet } from './draw-indexes.js'
 import { type Collations, matches } from './evaluate.js'
-import { type Ability, insertAll } from './subject.js'
+import { insertAll } from './subject.js'
 import type { Doc } from './values.js'
 
 /** All documents of a bucket in one batch. */
@@ -39,27 +39,20 @@ export class Collection {
   }
 
   /** Makes the buckets and fills them. */
-  async create(name: string, abilities: ReadonlySet<Ability>): Promise<void> {
+  async create(name: string): Promise<void> {
     await this.#client.call('BUCKET.CREATE', name)
     this.subjects.push({ bucket: name, indexes: undefined, isLate: false })
-    if (abilities.has('INDEXES')) {
-      const indexes = drawIndexes(this.#random, this.shape, abilities.has('COLLATION'))
-      const bucket = `${name}-indexed`
-      await this.#client.call('BUCKET.CREATE', bucket, ...creation(indexes))
-      this.subjects.push({ bucket, indexes, isLate: false })
-    }
-    if (abilities.has('BUCKET.INDEX')) {
-      // Without collations: from when on that of an index counts is no matter of this test.
-      const indexes = drawIndexes(this.#random, this.shape, false)
-      const bucket = `${name}-late`
-      await this.#client.call('BUCKET.CREATE', bucket)
-      this.subjects.push({ bucket, indexes, isLate: true })
-    }
+    const indexes = drawIndexes(this.#random, this.shape, true)
+    const indexed = `${name}-indexed`
+    await this.#client.call('BUCKET.CREATE', indexed, ...creation(indexes))
+    this.subjects.push({ bucket: indexed, indexes, isLate: false })
+    // Without collations: from when on that of an index counts is no matter of this test.
+    const added = drawIndexes(this.#random, this.shape, false)
+    const late = `${name}-late`
+    await this.#client.call('BUCKET.CREATE', late)
+    this.subjects.push({ bucket: late, indexes: added, isLate: true })
     await this.insert(this.#random.between(5, 40))
-    for (const { bucket, indexes, isLate } of this.subjects) {
-      if (!isLate) continue
-      await this.#client.call('BUCKET.INDEX', 'CREATE', bucket, JSON.stringify(indexes!.schema))
-    }
+    await this.#client.call('BUCKET.INDEX', 'CREATE', late, JSON.stringify(added.schema))
   }
 
   get count(): number {

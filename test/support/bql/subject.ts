@@ -5,35 +5,6 @@ import { type Batch, batchOf } from '../bucket.js'
 import type { RespClient, Word } from '../resp-client.js'
 import type { Doc } from './values.js'
 
-/** Options and commands that a server may not have yet, and a request that tells. */
-const PROBES = {
-  INDEXES: ['BUCKET.CREATE', 'probe-indexes', 'INDEXES', '{"p":{"bson_type":"int32"}}'],
-  COLLATION: ['BUCKET.QUERY', 'probe', '{}', 'COLLATION', '{"locale":"en"}'],
-  SORTBY: ['BUCKET.QUERY', 'probe', '{}', 'SORTBY', '_id', 'ASC'],
-  RESULTSORT: ['BUCKET.QUERY', 'probe', '{}', 'RESULTSORT', 'p', 'ASC'],
-  PROJECTION: ['BUCKET.QUERY', 'probe', '{}', 'PROJECTION', '{"p":1}'],
-  'BUCKET.UPDATE': ['BUCKET.UPDATE', 'probe', '{}', '{"$set":{"p":1}}'],
-  'BUCKET.INDEX': ['BUCKET.INDEX', 'LIST', 'probe'],
-  'BUCKET.EXPLAIN': ['BUCKET.EXPLAIN', 'probe', '{}'],
-} as const
-
-export type Ability = keyof typeof PROBES
-
-const LACKING = /unsupported argument|unknown (sub)?command/i
-
-/** What the server knows. @throws Error  when a probe fails in another way */
-export async function abilitiesOf(client: RespClient): Promise<ReadonlySet<Ability>> {
-  const found = new Set<Ability>()
-  await client.frame('BUCKET.CREATE', 'probe', 'IF-NOT-EXISTS')
-  for (const [ability, request] of Object.entries(PROBES)) {
-    const { type, value } = await client.frame(...request)
-    const text = type === '-' ? String(value) : ''
-    if (text === '') found.add(ability as Ability)
-    else assert.match(text, LACKING, `${ability}: ${text}`)
-  }
-  return found
-}
-
 /** A filter as BSON, or as extended JSON, which says the same. */
 export function filterArgument(filter: Doc, isJson: boolean): Word {
   if (isJson) return EJSON.stringify(filter, { relaxed: false })

@@ -1,7 +1,8 @@
 import { serialize } from 'bson'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Bucket } from '../../../ts/query/buckets.js'
+import { type Bucket, createBucket, openBucket } from '../../../ts/query/buckets.js'
+import { IndexIds, parseIndexSchema } from '../../../ts/query/indexes/index-schema.js'
 import { Insertion } from '../../../ts/query/insertion.js'
 import { advance } from '../../../ts/query/query-runs.js'
 import {
@@ -102,6 +103,25 @@ test('one _id may be in two buckets', async () => {
   await insert({ _id: A })
   bucket = await makeBucket(member, 'other')
   assert.equal(await insert({ _id: A }), [A])
+})
+
+test('a value of a unique index is one document’s, whatever shards they are in', async () => {
+  const { store, namespace, registry } = member
+  const schema = jsonOf({ u: { bson_type: 'int32', unique: true } })
+  const none = { existing: [], collation: null, status: 'READY' } as const
+  const indexes = () => parseIndexSchema(schema, { ...none, ids: new IndexIds() })
+  const made = { name: 'u', uuid: 'u', shards: [0, 1], registry, indexes }
+  await store.transact(tx => createBucket(tx, namespace, made))
+  const both = await store.transact(tx => openBucket(tx, namespace, 'u'))
+  await insertJson(member, { ...both, shards: [0] }, [{ u: 1 }])
+  await insertJson(member, { ...both, shards: [1] }, [{ u: 2 }])
+  for (const [shard, u] of [
+    [0, 2],
+    [1, 1],
+  ] as const) {
+    const inserting = () => insertJson(member, { ...both, shards: [shard] }, [{ u }])
+    assert.is(await errorOf(inserting), `DUPLICATEKEY Duplicate key: 'u' ${u}`)
+  }
 })
 
 test('an _id is free again once its document is deleted', async () => {

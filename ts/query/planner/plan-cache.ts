@@ -29,7 +29,7 @@ export interface PlannedFor {
   /** Path, as the bucket was looked up. */
   readonly namespace: string
   /** Of the bucket's record. */
-  readonly version: number
+  readonly edition: string
   /** Rises when statistics of the bucket's indexes are saved. */
   readonly statisticsGeneration: number
 }
@@ -91,7 +91,7 @@ function isSame(a: PlannedFor, b: PlannedFor): boolean {
   return (
     a.bucketUuid === b.bucketUuid &&
     a.namespace === b.namespace &&
-    a.version === b.version &&
+    a.edition === b.edition &&
     a.statisticsGeneration === b.statisticsGeneration
   )
 }

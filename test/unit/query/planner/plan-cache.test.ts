@@ -10,7 +10,7 @@ import {
 
 const plan: QueryPlan = { root: { kind: 'nothing' }, sortField: null }
 const other: QueryPlan = { root: { kind: 'nothing' }, sortField: 'x' }
-const bucket = { bucketUuid: 'u', namespace: 'a.b', version: 1, statisticsGeneration: 0 }
+const bucket = { bucketUuid: 'u', namespace: 'a.b', edition: 'first', statisticsGeneration: 0 }
 
 function makeCache(settings: Partial<PlanCacheSettings> = {}): PlanCache {
   return new PlanCache({ enabled: true, maxTtlMs: 1_000, now: () => 0, ...settings })
@@ -30,7 +30,7 @@ test('gives the plan of a shape', () => {
 test('gives no plan of another bucket, record, set of statistics or namespace', () => {
   for (const change of [
     { bucketUuid: 'v' },
-    { version: 2 },
+    { edition: 'second' },
     { statisticsGeneration: 1 },
     { namespace: 'a.c' },
   ]) {
