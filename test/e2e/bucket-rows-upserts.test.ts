@@ -121,7 +121,7 @@ test('an upsert is checked as an insert is', async () => {
   assert.is((await textsOf(client, 'checked', '{}')).length, 1)
 })
 
-test('an upsert of an open transaction is seen by its session, and goes with ROLLBACK', async () => {
+test('an upsert is seen in its open transaction, and goes with ROLLBACK', async () => {
   const client = await open('staged')
   await client.call('BEGIN')
   assert.is(await update(client, 'staged', '{"a":1}', '{"upsert":true}'), 1)
