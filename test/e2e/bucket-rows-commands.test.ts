@@ -2,8 +2,8 @@
 import { serialize } from 'bson'
 import * as assert from 'uvu/assert'
 import { batchOf, queryAll, textsOf, useJson } from '../support/bucket.js'
-import { encodeRequest, type RespClient, type Word } from '../support/resp-client.js'
-import { serverSuite } from '../support/server-suite.js'
+import { type Data, encodeRequest, type RespClient, type Word } from '../support/resp-client.js'
+import { serverSuite, withTestServer } from '../support/server-suite.js'
 
 const { server, test } = serverSuite('rows of all BUCKET commands')
 
@@ -308,6 +308,86 @@ test('an open transaction reads its own writes through indexes', async () => {
   assert.equal(await numbers(other), [2, 3])
   await client.call('COMMIT')
   assert.equal(await numbers(other), [2, 5, 7])
+})
+
+test('a member without a shard of the bucket names the one that writes', () =>
+  withTestServer([], first =>
+    withTestServer(first.storeSettings, async second => {
+      const [one, other] = [
+        await useJson(await first.connect()),
+        await useJson(await second.connect()),
+      ]
+      await one.call('BUCKET.CREATE', 'elsewhere', 'INDEXES', '{"n":{"bson_type":"int32"}}')
+      const reject = `REJECT 0 127.0.0.1:${first.clientPort}`
+      const upsert = '{"$set":{"n":1},"upsert":true}'
+      for (const words of [
+        ['BUCKET.INSERT', 'elsewhere', 'DOCS', '{"n":1}'],
+        ['BUCKET.INSERT', 'elsewhere', 'DOCS', '{'],
+        ['BUCKET.UPDATE', 'elsewhere', '{"n":1}', upsert],
+        ['BUCKET.UPDATE', 'elsewhere', '{"n":{"$in":[]}}', '{}'],
+      ]) {
+        assert.is(await other.error(...words), reject, words.join(' '))
+      }
+      assert.equal(await other.call('BUCKET.CURSORS', 'UPDATE'), ['UPDATE', []])
+      assert.equal(await queryAll(one, 'elsewhere', '{}'), [])
+      // What needs no body goes anywhere.
+      assert.equal(await queryAll(other, 'elsewhere', '{"n":1}'), [])
+      assert.is((await batchOf(other, 'BUCKET.DELETE', 'elsewhere', '{"n":1}')).items.length, 0)
+      assert.equal(await other.call('BUCKET.LIST'), ['elsewhere'])
+    }),
+  ))
+
+test('answers the sample of the contract', async () => {
+  const client = await useJson(await server.connect(3))
+  await client.call('BUCKET.CREATE', 't')
+  const documents = [1, 2, 3].map(n => `{"_id": "${idOf(n)}"}`)
+  await client.call('BUCKET.INSERT', 't', 'DOCS', ...documents)
+  const says = async (words: string[], ...reply: [string, Data][]) => {
+    assert.equal(await client.call(...words), new Map(reply))
+  }
+  const [first, second, third] = documents as [string, string, string]
+  await says(
+    ['BUCKET.QUERY', 't', '{}', 'LIMIT', '2'],
+    ['cursor_id', 1],
+    ['entries', [first, second]],
+  )
+  await says(['BUCKET.DELETE', 't', '{"x": 1}'], ['cursor_id', 2], ['object_ids', []])
+  await says(
+    ['BUCKET.CURSORS'],
+    ['QUERY', new Map([[1, '{}']])],
+    ['UPDATE', new Map()],
+    ['DELETE', new Map([[2, '{"x": 1}']])],
+  )
+  const advance = ['BUCKET.ADVANCE', 'QUERY', '1']
+  await says(advance, ['cursor_id', 1], ['entries', [third]])
+  await says(advance, ['cursor_id', 1], ['entries', []])
+  await client.exchange(['BUCKET.CLOSE', 'QUERY', '1'], '+OK\r\n')
+  await client.exchange(['BUCKET.CLOSE', 'QUERY', '1'], '-ERR no cursor found\r\n')
+})
+
+test('makes ids of the time, of the process, and of a counter', async () => {
+  const client = await open('ids')
+  const before = Math.floor(Date.now() / 1_000)
+  const insert = ['BUCKET.INSERT', 'ids', 'docs', '{}', `{"_id":{"$oid":"${idOf(1)}"}}`, '{}']
+  const [first, given, last] = (await client.call(...insert)) as [string, string, string]
+  assert.is(given, idOf(1))
+  for (const id of [first, last]) {
+    const seconds = Number.parseInt(id.slice(0, 8), 16)
+    assert.ok(before <= seconds && seconds <= Math.floor(Date.now() / 1_000))
+  }
+  assert.is(first.slice(8, 18), last.slice(8, 18))
+  assert.ok(first < last)
+})
+
+test('an update passes over what is as it should be, a batch at a time', async () => {
+  const client = await open('skipped', 5)
+  const update = (filter: string) =>
+    batchOf(client, 'BUCKET.UPDATE', 'skipped', filter, '{"$set":{"x":1}}', 'LIMIT', '2')
+  assert.is((await update(`{"_id":"${idOf(1)}"}`)).items.length, 1)
+  const { cursorId, items } = await update('{}')
+  assert.equal(items.map(String), [idOf(2)])
+  const next = await batchOf(client, 'BUCKET.ADVANCE', 'UPDATE', String(cursorId))
+  assert.equal(next.items.map(String), [idOf(3), idOf(4)])
 })
 
 test.run()

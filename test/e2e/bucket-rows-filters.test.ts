@@ -255,6 +255,7 @@ test('collation does not concern regular expressions', async () => {
 const MISTAKES: readonly (readonly [filter: string, error: string])[] = [
   ['{"$GT":1}', 'Unknown operator: $GT'],
   ['{"$eq":1}', 'Unknown operator: $eq'],
+  ['{"$a.b":1}', 'Unknown operator: $a.b'],
   ['{"a":{"$Gt":1}}', 'Unknown selector operator: $Gt'],
   ['{"a":{"$gt":1,"b":2}}', 'Unknown selector operator: b'],
   ['{"a":{"$and":[]}}', 'Unknown selector operator: $and'],

@@ -40,6 +40,8 @@ export interface ReadOptions {
   readonly format: 'bson' | 'json' | 'ids'
   /** Whether the batch says where its documents are. */
   readonly withMatches?: boolean
+  /** Whether this member must serve a shard of the bucket, though nothing may have to be written. */
+  readonly needsShard?: boolean
   /** Called when nothing is left to refuse before documents are read. */
   readonly planned: () => void
 }
@@ -120,6 +122,7 @@ export class Documents {
     const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
     const run = runOf(cursor, bucket, this.#plans)
     this.#checkReadable(bucket)
+    if (options.needsShard === true) this.#localVolume(bucket)
     options.planned()
     const { bound, program, seen, position } = run
     if (bound.ranges.length === 0) return { bucket, run, batch: NO_RESULTS }
@@ -209,7 +212,8 @@ export class Documents {
     planned: () => void,
   ): Promise<DoneWrites> {
     tx.guardCommit(cursor.namespace)
-    const done = await this.read(tx, cursor, { format: 'bson', withMatches: true, planned })
+    const options = { format: 'bson', withMatches: true, needsShard: true, planned } as const
+    const done = await this.read(tx, cursor, options)
     const { bucket, batch, run } = done
     if (batch.matches.length === 0) {
       // Only a scan that came to its end knows that nothing matches.
