@@ -1,6 +1,7 @@
 /** Collations: orders of all options in queries and in indexes, which one counts, mistakes. */
 import * as assert from 'uvu/assert'
 import { batchOf, textsOf, useJson } from '../support/bucket.js'
+import { untilStatus } from '../support/indexes.js'
 import type { Data, RespClient } from '../support/resp-client.js'
 import { serverSuite } from '../support/server-suite.js'
 
@@ -310,6 +311,54 @@ test('an index is read only where its collation is that of the query', async () 
   assert.equal(await plan('{"w":"x"}', 'COLLATION', long), ['IndexScan', 'text'])
   const other = long.replace('"normalization":false', '"normalization":true')
   assert.equal(await plan('{"w":"x"}', 'COLLATION', other), full)
+})
+
+test('an index that is not READY says nothing about a path', async () => {
+  const client = await open('states', 'INDEXES', `{"w":${string(EN_1, 'i')}}`)
+  await insert(client, 'states', CAFES)
+  const found = async () => (await wordsOf(client, 'states', '{"w":"CAFE"}')).length
+  assert.is(await found(), 3)
+  await client.call('BUCKET.INDEX', 'DROP', 'states', 'i')
+  assert.is(await found(), 0)
+  await untilStatus(client, 'gone', { bucket: 'states', name: 'i' })
+  // Two of the words are the same to it, so it can't be built.
+  const unique = `{"w":{"bson_type":"string","name":"u","unique":true,"collation":${EN_2}}}`
+  await client.call('BUCKET.INDEX', 'CREATE', 'states', unique)
+  await untilStatus(client, 'FAILED', { bucket: 'states', name: 'u' })
+  assert.is(await found(), 0)
+})
+
+test('EXPLAIN shows collations, in both protocols', async () => {
+  const client = await open('shown', 'INDEXES', `{"w":${string(EN_2, 'i')}}`)
+  const explain = async (...words: string[]) => {
+    return (await client.call('BUCKET.EXPLAIN', 'shown', '{"w":"x"}', ...words)) as Map<Data, Data>
+  }
+  const en2 = new Map<Data, Data>([
+    ['locale', 'en'],
+    ['strength', 2],
+  ])
+  const own = await explain()
+  assert.equal([...own.keys()], ['is_cached', 'plan'])
+  assert.equal((own.get('plan') as Map<Data, Data>).get('index_collation'), en2)
+  const other = await explain('COLLATION', '{"locale":"en","numeric_ordering":true,"strength":3}')
+  assert.equal([...other.keys()], ['is_cached', 'query_collation', 'plan'])
+  assert.equal(
+    [...(other.get('query_collation') as Map<Data, Data>)],
+    [
+      ['locale', 'en'],
+      ['strength', 3],
+      ['numeric_ordering', true],
+    ],
+  )
+  const plan = other.get('plan') as Map<Data, Data>
+  assert.is(plan.get('collation_mismatch'), true)
+  assert.is(plan.get('rejected_index'), 'i')
+  await client.call('HELLO', '2')
+  const flat = await client.call('BUCKET.EXPLAIN', 'shown', '{"w":"x"}', 'COLLATION', EN_2)
+  assert.equal((flat as Data[]).slice(0, 4), [
+    ...['is_cached', 0, 'query_collation'],
+    ['locale', 'en', 'strength', 2],
+  ])
 })
 
 test('what is equal by its collation collides in a unique index', async () => {

@@ -41,6 +41,8 @@ const INSERTED: readonly (readonly [filter: string, update: string, document: st
     '{"a": 1, "b": 1}',
   ],
   ['{"a":null}', '{}', '{"a": null}'],
+  ['{"a":/x/,"b":{"$exists":false}}', '{}', '{}'],
+  ['{"a.0":1}', '{}', '{"a": {"0": 1}}'],
   ['{"a":[1,2]}', '{}', '{"a": [1, 2]}'],
   [
     `{"ref":"${HEX}"}`,
