@@ -52,6 +52,8 @@ export interface ReadOptions {
   readonly format: 'bson' | 'json' | 'indexed'
   /** Whether the batch says where its documents are. */
   readonly withMatches?: boolean
+  /** Whether this member must serve a shard of the bucket, though nothing may have to be written. */
+  readonly needsShard?: boolean
   /** Called when nothing is left to refuse before documents are read. */
   readonly planned: () => void
 }
@@ -136,6 +138,7 @@ export class Documents {
     const run = runOf(cursor, { statement, bucket, plans: this.#plans })
     if (isLarge) await leaveTurn()
     this.#checkReadable(bucket)
+    if (options.needsShard === true) this.#localVolume(bucket)
     options.planned()
     const { bound, isTracked, position } = run
     if (bound.ranges.length === 0) return { bucket, run, batch: NO_RESULTS }
@@ -235,7 +238,8 @@ export class Documents {
   async update(tx: Tx, cursor: Cursor, source: Source, planned: () => void): Promise<DoneWrites> {
     const update = statementOf(cursor.filter).update(source)
     tx.guardCommit(cursor.namespace)
-    const done = await this.read(tx, cursor, { format: 'bson', withMatches: true, planned })
+    const options = { format: 'bson', withMatches: true, needsShard: true, planned } as const
+    const done = await this.read(tx, cursor, options)
     const { bucket, batch, run } = done
     if (batch.matches.length === 0) {
       // Only a scan that came to its end knows that nothing matches.
