@@ -52,7 +52,7 @@ export interface ReadOptions {
   readonly format: 'bson' | 'json' | 'indexed'
   /** Whether the batch says where its documents are. */
   readonly withMatches?: boolean
-  /** Whether this member must serve a shard of the bucket, though nothing may have to be written. */
+  /** Whether this member must serve a shard of the bucket, even if nothing has to be written. */
   readonly needsShard?: boolean
   /** Called when nothing is left to refuse before documents are read. */
   readonly planned: () => void
