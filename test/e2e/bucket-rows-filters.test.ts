@@ -1,7 +1,7 @@
 /** Predicates, paths, `$elemMatch` and regular expressions, row by row; matches by hand. */
 import { Code, MaxKey, MinKey, serialize } from 'bson'
 import * as assert from 'uvu/assert'
-import { queryAll, useJson } from '../support/bucket.js'
+import { ARGUMENT_FORMS, queryAll, useJson } from '../support/bucket.js'
 import type { RespClient, Word } from '../support/resp-client.js'
 import { serverSuite } from '../support/server-suite.js'
 
@@ -23,7 +23,9 @@ async function check(bucket: string, { documents, matches }: Group): Promise<voi
   )
   await client.call('BUCKET.INSERT', bucket, 'DOCS', ...numbered)
   for (const [filter, numbers] of matches) {
-    assert.equal(await numbersOf(client, bucket, filter), numbers, filter)
+    for (const as of ARGUMENT_FORMS) {
+      assert.equal(await numbersOf(client, bucket, as(filter)), numbers, filter)
+    }
     const others = documents.map((_, i) => i + 1).filter(n => !numbers.includes(n))
     assert.equal(await numbersOf(client, bucket, `{"$nor":[${filter}]}`), others, `not ${filter}`)
   }
@@ -307,7 +309,9 @@ test('answers mistakes with the documented texts', async () => {
   await client.call('BUCKET.CREATE', 'mistaken')
   const refused = (filter: Word) => client.error('BUCKET.QUERY', 'mistaken', filter)
   for (const [filter, error] of MISTAKES) {
-    assert.is(await refused(filter), `ERR BQL parse error: ${error}`, filter)
+    for (const as of ARGUMENT_FORMS) {
+      assert.is(await refused(as(filter)), `ERR BQL parse error: ${error}`, filter)
+    }
   }
   for (const filter of CONTAINERS) {
     assert.match(await refused(filter), /^ERR BQL parse error: [^\n]+$/, filter)
