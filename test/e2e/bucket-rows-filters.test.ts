@@ -133,6 +133,36 @@ const TYPES: Group = {
 
 test('types, equality and order', () => check('types', TYPES))
 
+test('numbers of different types compare without loss', () =>
+  check('numbers', {
+    documents: [
+      '{"v":9007199254740993}',
+      '{"v":9007199254740992.0}',
+      '{"v":{"$numberDecimal":"0.10"}}',
+      '{"v":0.1}',
+      '{"v":{"$numberDecimal":"9007199254740993.5"}}',
+      '{"v":9223372036854775807}',
+      '{"v":{"$numberDouble":"-Infinity"}}',
+      '{"v":{"$numberDecimal":"-0E+3"}}',
+    ],
+    matches: [
+      ['{"v":9007199254740992.0}', [2]],
+      ['{"v":9007199254740992}', [2]],
+      ['{"v":{"$gt":9007199254740992.0}}', [1, 5, 6]],
+      ['{"v":{"$numberDecimal":"9007199254740993"}}', [1]],
+      ['{"v":{"$lt":{"$numberDecimal":"9007199254740993.5"},"$gt":1}}', [1, 2]],
+      // As a decimal a double is its shortest text.
+      ['{"v":0.1}', [3, 4]],
+      ['{"v":{"$numberDecimal":"0.1"}}', [3, 4]],
+      ['{"v":{"$gte":9223372036854775807}}', [6]],
+      // The double next to the largest 64-bit integer is above it.
+      ['{"v":{"$gte":9223372036854775808.0}}', []],
+      ['{"v":{"$lt":9223372036854775808.0,"$gt":9007199254740993.5}}', [6]],
+      ['{"v":{"$lte":{"$numberDecimal":"-Infinity"}}}', [7]],
+      ['{"v":{"$in":[-0.0]}}', [8]],
+    ],
+  }))
+
 test('paths through arrays', () =>
   check('paths', {
     documents: [

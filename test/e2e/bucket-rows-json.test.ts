@@ -170,6 +170,24 @@ test('gives back every BSON type as it came', async () => {
   assert.equal(EJSON.stringify(rest), EJSON.stringify(others))
 })
 
+test('takes hexadecimal digits of an id in any case, at the top only', async () => {
+  const { json } = await open('hex')
+  const upper = 'ABCDEF0123456789ABCDEF01'
+  const inserted = await json.call(
+    'BUCKET.INSERT',
+    'hex',
+    'DOCS',
+    `{"a":"${upper}","_id":"${upper}"}`,
+  )
+  assert.equal(inserted, [upper.toLowerCase()])
+  const shown = `{"_id": "${upper.toLowerCase()}", "a": "${upper}"}`
+  assert.is((await firstOf(json, 'hex', `{"_id":"${upper}"}`)).toString(), shown)
+  for (const id of [`"${upper}0"`, `"${upper.slice(1)}"`, '"g"', '{}', '[]', '{"$date":0}']) {
+    const error = await json.error('BUCKET.INSERT', 'hex', 'DOCS', `{"_id":${id}}`)
+    assert.is(error, 'ERR _id field must be of type ObjectId')
+  }
+})
+
 test('ignores what stands behind the closing brace', async () => {
   const { json } = await open('behind')
   await json.call('BUCKET.INSERT', 'behind', 'DOCS', ' {"a":1} and more', '{"a":2}}')
