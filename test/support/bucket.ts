@@ -1,4 +1,5 @@
 /** Buckets through a raw client: replies of queries as data. */
+import { addon } from '../../ts/native.js'
 import { bytesOf, elementsOf, type RespClient, type Word } from './resp-client.js'
 
 /** A reply of QUERY, DELETE or ADVANCE. */
@@ -48,3 +49,9 @@ export async function textsOf(client: RespClient, ...words: Word[]): Promise<str
   const { items } = await batchOf(client, 'BUCKET.QUERY', ...words)
   return items.map(item => item.toString().replace(/^\{"_id": "[0-9a-f]{24}"(?:, )?/, '{'))
 }
+
+/** JSON arguments as they are, and as BSON. */
+export const ARGUMENT_FORMS: readonly ((text: string) => Word)[] = [
+  text => text,
+  text => addon.jsonToBson(Buffer.from(text)),
+]

@@ -80,7 +80,7 @@ export function bindPlan(plan: QueryPlan, options: BindOptions): BoundPlan {
   const reverse = plan.sortField !== null && options.isDescending === true
   const indexes = new Set(ranges.map(({ index }) => index))
   // The primary index alone is in the order of ids by itself.
-  const isMixed = root.kind === 'union' && ranges.length > 1 && !indexes.has(PRIMARY_INDEX)
+  const isMixed = root.kind === 'union' && !indexes.has(PRIMARY_INDEX)
   const order = isMixed || indexes.size > 1 ? 'id' : 'scan'
   return {
     ranges: reverse ? ranges.reverse() : ranges,
