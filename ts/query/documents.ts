@@ -19,8 +19,9 @@ import { applyUpdate, bodiesAt, endsOf, finishBatch, upsertDocument } from './bo
 import { type Bucket, openBucket } from './buckets.js'
 import type { Cursor, Run } from './cursors.js'
 import { IndexWrites } from './indexes/index-writes.js'
-import { PRIMARY_INDEX } from './indexes/indexes.js'
+import { isStale, PRIMARY_INDEX } from './indexes/indexes.js'
 import { duplicateId, Insertion, idAt } from './insertion.js'
+import type { IndexRenewal } from './maintenance/index-renewal.js'
 import { type ExplainMap, explainQuery } from './planner/explain.js'
 import type { QueryPlans } from './query-plans.js'
 import { runOf } from './query-runs.js'
@@ -34,6 +35,7 @@ export interface DocumentsParts {
   readonly volumes: Volumes
   readonly routes: ShardRoutes
   readonly plans: QueryPlans
+  readonly renewal: IndexRenewal
 }
 
 export interface ReadOptions {
@@ -70,11 +72,13 @@ export class Documents {
   readonly #volumes: Volumes
   readonly #routes: ShardRoutes
   readonly #plans: QueryPlans
+  readonly #renewal: IndexRenewal
 
-  constructor({ volumes, routes, plans }: DocumentsParts) {
+  constructor({ volumes, routes, plans, renewal }: DocumentsParts) {
     this.#volumes = volumes
     this.#routes = routes
     this.#plans = plans
+    this.#renewal = renewal
   }
 
   /** Shards of a new bucket that names none: one of those that this member serves, in turn.
@@ -95,6 +99,7 @@ export class Documents {
   async insert(tx: Tx, bucket: Bucket, insertion: Insertion): Promise<void> {
     const volume = this.#localVolume(bucket)
     volume.checkWritable()
+    await this.#renewStale(bucket)
     const { count } = insertion
     const prepared = await insertion.prepareInTurns()
     for (let from = 0; from < count; from += PIECE_DOCUMENTS) {
@@ -118,6 +123,7 @@ export class Documents {
    *  @throws RespError NOSUCHBUCKET, BUCKETBEINGREMOVED, CORRUPTED, ERR query cannot be … */
   async read(tx: Tx, cursor: Cursor, options: ReadOptions): Promise<DoneBatch> {
     const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
+    if (bucket.indexes.some(isStale)) this.#renewal.begin(bucket)
     const run = runOf(cursor, bucket, this.#plans)
     this.#checkReadable(bucket)
     options.planned()
@@ -188,6 +194,7 @@ export class Documents {
     tx.guardCommit(cursor.namespace)
     const done = await this.read(tx, cursor, { format: 'bson', withMatches: true, planned })
     const { bucket, batch } = done
+    await this.#renewStale(bucket)
     const indexes = this.#plans.indexesOf(bucket)
     const entries = await IndexWrites.of({ bucket, indexes, before: batch })
     await this.#release(tx, bucket, batch.matches)
@@ -211,6 +218,7 @@ export class Documents {
     tx.guardCommit(cursor.namespace)
     const done = await this.read(tx, cursor, { format: 'bson', withMatches: true, planned })
     const { bucket, batch, run } = done
+    await this.#renewStale(bucket)
     if (batch.matches.length === 0) {
       // Only a scan that came to its end knows that nothing matches.
       const isUpsert = update.isUpsert && !run.isStarted && batch.isComplete
@@ -234,6 +242,14 @@ export class Documents {
     const insertion = new Insertion([upsertDocument(update)], false)
     await this.insert(tx, bucket, insertion)
     return idAt(insertion.prepare(), 0)
+  }
+
+  /** Nobody writes keys into an index whose keys are of another version.
+   *  @throws StoreError 1020: there was one, and the transaction has to begin again */
+  async #renewStale(bucket: Bucket): Promise<void> {
+    if (!bucket.indexes.some(isStale)) return
+    await this.#renewal.run(bucket)
+    throw storeError('notCommitted')
   }
 
   /** Appends bodies to a volume of this member. */
