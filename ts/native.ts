@@ -129,7 +129,7 @@ export type {
   Collator,
   FileLock,
   FilterHandle,
-  IdSet,
+  IdSets,
   IndexSet,
   KeyChanges,
   PackedDocuments,

@@ -96,6 +96,13 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
 }
 
+/** Queries by category, inserts, updates and deletes of a document by its score. */
+const MIXED = {
+  goal: 3_000,
+  requests: 30_000,
+  shares: { query: 0.7, insert: 0.15, update: 0.1, delete: 0.05 },
+}
+
 const padded = (i: number) => String(i).padStart(12, '0')
 const rounded = (value: number) => Math.round(value).toLocaleString('en')
 
@@ -165,6 +172,40 @@ async function longestPing(server: TestServer, end: AbortSignal): Promise<number
   return longest
 }
 
+function mixedCommand(): string[] {
+  const { shares } = MIXED
+  const drawn = Math.random()
+  const category = padded(Math.floor(Math.random() * CATEGORIES))
+  const byScore = JSON.stringify({ score: Math.floor(Math.random() * DOCUMENTS) + 0.5 })
+  if (drawn < shares.query) return query(`{"category": "c${category}"}`, 'LIMIT', '100')
+  if (drawn < shares.query + shares.insert) {
+    return ['BUCKET.INSERT', 'docs', 'DOCS', document(category)]
+  }
+  if (drawn < 1 - shares.delete) {
+    return ['BUCKET.UPDATE', 'docs', byScore, '{"$set": {"active": false}}']
+  }
+  return ['BUCKET.DELETE', 'docs', byScore]
+}
+
+/** @returns requests per s, and the share of them that a conflict refused */
+async function mixed(server: TestServer): Promise<{ rate: number; conflicts: number }> {
+  let left = isSmoke ? 300 : MIXED.requests
+  const count = left
+  let conflicts = 0
+  const startedAt = performance.now()
+  const work = async (): Promise<void> => {
+    const client = await server.connect()
+    while (left-- > 0) {
+      const reply = await client.frame(...mixedCommand())
+      if (reply.type !== '-') continue
+      if (!String(reply.value).startsWith('TRANSACTION')) throw new Error(String(reply.value))
+      conflicts++
+    }
+  }
+  await Promise.all(Array.from({ length: CONNECTIONS }, work))
+  return { rate: (count / (performance.now() - startedAt)) * 1_000, conflicts: conflicts / count }
+}
+
 const server = await TestServer.start([
   'session_attributes.input_type=json',
   'session_attributes.reply_type=json',
@@ -184,6 +225,13 @@ try {
     console.log(
       `${name}: ${rounded(median(rates))} requests/s (goal ${rounded(scenario.goal)}), ` +
         `longest PING ${(await pings).toFixed(1)} ms`,
+    )
+  }
+  if (wanted.length === 0 || wanted.includes('mixed')) {
+    const { rate, conflicts } = await mixed(server)
+    const share = (conflicts * 100).toFixed(2)
+    console.log(
+      `mixed: ${rounded(rate)} requests/s (goal ${rounded(MIXED.goal)}), conflicts ${share} %`,
     )
   }
 } finally {

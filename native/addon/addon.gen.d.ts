@@ -33,16 +33,17 @@ export declare class FilterHandle {
   matches(document: Uint8Array): boolean
 }
 
-/** The documents that a cursor has returned. */
-export declare class IdSet {
-  /** A cursor that has returned nothing. */
+/** What each cursor of a session has returned. */
+export declare class IdSets {
+  /** Of a session without cursors. */
   constructor()
-  /** Begins a batch: forgets what the last one returned, unless it was committed. */
-  begin(): void
+  /** Begins a batch of a cursor: forgets what the last one returned, unless it was committed. */
+  begin(cursor: number): void
   /** The batch counts. */
-  commit(): void
+  commit(cursor: number): void
+  /** Forgets a cursor. */
+  drop(cursor: number): void
 }
-export type IdSetHandle = IdSet
 
 /** The indexes of a bucket that writers maintain. */
 export declare class IndexSet {
@@ -93,12 +94,12 @@ export declare class ScanContext {
    * at, on this thread: for small batches. Null when the bodies have more than so many bytes.
    * @throws DAMAGED, UNKNOWN_SHARD, UNKNOWN_SEGMENT, INVALID_PACKED
    */
-  scan(packed: Uint8Array, filter: FilterHandle | undefined | null, seen: IdSet | undefined | null, options: ScanOptions, maxBodyBytes: number): ScanResult | null
+  scan(packed: Uint8Array, filter: FilterHandle | undefined | null, returned: IdSets | undefined | null, options: ScanOptions, maxBodyBytes: number): ScanResult | null
   /**
    * As `scan`, off the event loop, whatever the size. `packed` must not change until the
-   * promise is settled, nor may `seen` be used.
+   * promise is settled, nor may the cursor be used.
    */
-  scanAsync(packed: Buffer, filter: FilterHandle | undefined | null, seen: IdSet | undefined | null, options: ScanOptions): Promise<ScanResult>
+  scanAsync(packed: Buffer, filter: FilterHandle | undefined | null, returned: IdSets | undefined | null, options: ScanOptions): Promise<ScanResult>
 }
 
 /** A compiled update. */
@@ -282,8 +283,10 @@ export interface ScanOptions {
   format: ScanFormat
   /** Results at most. */
   maxResults: number
-  /** Whether a document may have several pairs; only the first counts, with `seen`. */
+  /** Whether a document may have several pairs; only the first counts, with `returned`. */
   mayRepeat: boolean
+  /** The cursor's id in `returned`; 0 if absent. */
+  cursor?: number
 }
 
 /** The results of a scan, in the order of the pairs. */

@@ -58,6 +58,21 @@ test('the recovery benchmark times a restart', async () => {
   assert.match(await smoke('load/recovery.js'), /10,000 strings: ready after [\d.]+ s, all served/)
 })
 
+test('the benchmark of documents compares each scenario with its goal', async () => {
+  if (spawnSync('redis-benchmark', ['--version']).error !== undefined) {
+    reportSkip('the benchmark of documents', 'redis-benchmark is not installed')
+    return
+  }
+  const rows = await smoke('load/documents.js')
+  assert.match(rows, /category: [\d,]+ requests\/s \(goal 8,000\)/)
+  assert.match(rows, /mixed: [\d,]+ requests\/s \(goal 3,000\), conflicts 0\.00 %/)
+})
+
+test('the benchmark of stalls times PINGs beside each request', async () => {
+  const rows = await smoke('load/document-stalls.js')
+  assert.match(rows, /a delete of many: longest PING [\d.]+ ms/)
+})
+
 test('the benchmark of namespaces prints rate and memory of each tenth', async () => {
   const lines = (await smoke('load/namespaces.js')).trimEnd().split('\n')
   assert.is(lines.length, 10)

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Bucket } from '../../ts/query/buckets.js'
-import { advance } from '../../ts/query/documents.js'
+import { advance } from '../../ts/query/query-runs.js'
 import { property } from '../support/budget.js'
 import {
   type DataMember,
@@ -104,7 +104,7 @@ function compare(left: string | number | undefined, op: string, right: Json): bo
 /** Ids of one batch, in order. */
 async function nextBatch(cursor: ReturnType<typeof makeCursor>): Promise<string[]> {
   const done = await once(member.store, tx => {
-    return member.documents.read(tx, cursor, { format: 'ids', planned() {} })
+    return member.documents.read(tx, cursor, { format: 'indexed', planned() {} })
   })
   advance(cursor, done)
   const { payload, ends } = done.batch

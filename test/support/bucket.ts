@@ -41,3 +41,10 @@ export async function useJson(client: RespClient): Promise<RespClient> {
   await client.call('SESSION.ATTRIBUTE', 'SET', 'object_id_format', 'hex')
   return client
 }
+
+/** Documents of the first batch of a query as their texts, without their ids; the session's replies
+ *  must be JSON. */
+export async function textsOf(client: RespClient, ...words: Word[]): Promise<string[]> {
+  const { items } = await batchOf(client, 'BUCKET.QUERY', ...words)
+  return items.map(item => item.toString().replace(/^\{"_id": "[0-9a-f]{24}"(?:, )?/, '{'))
+}

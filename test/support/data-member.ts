@@ -8,6 +8,7 @@ import { Cluster } from '../../ts/cluster/cluster.js'
 import { openIdentity } from '../../ts/cluster/identity.js'
 import { type Config, loadConfig } from '../../ts/config/config.js'
 import { RespError } from '../../ts/error.js'
+import { addon } from '../../ts/native.js'
 import {
   type Bucket,
   type BucketNamespace,
@@ -198,7 +199,8 @@ export function makeCursor(
     ...{ kind, snapshot, limit, namespace: member.namespace, bucket: 'b' },
     filter: jsonOf(filter),
     options: { limit, sort: null, resultSort: null, projection: null, collation: null, ...query },
-    ...(update === undefined ? {} : { update: jsonOf(update) }),
+    returned: new addon.IdSets(),
+    update: update === undefined ? null : jsonOf(update),
   })
 }
 

@@ -1,10 +1,19 @@
 /** Documents of a batch, back to back: what a client gets of them, and what an update makes. */
 
 import { err } from '../error.js'
-import { addon, nativeReason, type PackedDocuments, type UpdateHandle } from '../native.js'
+import {
+  addon,
+  nativeReason,
+  type PackedDocuments,
+  type ProjectionHandle,
+  type UpdateHandle,
+} from '../native.js'
 import { yieldTurn } from '../store/turn.js'
-import type { Cursor, Run } from './cursors.js'
+import type { Bucket } from './buckets.js'
+import type { Cursor } from './cursors.js'
 import { collatorOf } from './language/collation.js'
+import type { Sort } from './query-plans.js'
+import { collationOf } from './query-runs.js'
 import type { ScanBatch } from './scan.js'
 
 /** Documents back to back. */
@@ -49,34 +58,39 @@ export function sliceOf({ payload, ends }: Bodies, from: number, to: number): Bo
   }
 }
 
-/** What a batch becomes for its client: in order, projected, encoded. */
+/** What a batch becomes for its client: in order, projected, encoded.
+ *  @param isById  the order of the ids comes first: they did not come in it */
 export async function finishBatch(
   batch: ScanBatch,
-  options: { run: Run; cursor: Cursor; format: 'bson' | 'json' },
+  options: FinishOptions & { isById: boolean },
 ): Promise<ScanBatch> {
-  const { run, cursor, format } = options
-  const { resultSort, projection } = cursor
+  const { isById, sort, projection, isJson } = options
   let bodies: Bodies = batch
-  const byId = run.bound.order === 'id' ? { path: '_id', descending: false } : undefined
-  if (byId !== undefined && resultSort !== null) {
-    bodies = await finish(bodies, { sort: byId, projection: null, isJson: false })
+  if (isById && sort !== null) {
+    bodies = await finish(bodies, { sort: BY_ID, projection: null, isJson: false })
   }
-  const sort = resultSort === null ? byId : resultSortOf(run, resultSort)
-  const finished = await finish(bodies, { sort, projection, isJson: format === 'json' })
+  const order = sort ?? (isById ? BY_ID : null)
+  const finished = await finish(bodies, { sort: order, projection, isJson })
   return { ...batch, payload: finished.payload, ends: finished.ends }
 }
 
-function resultSortOf({ resultCollation }: Run, sort: NonNullable<Cursor['resultSort']>) {
+/** The order of RESULTSORT, with the collation of its field. */
+export function resultSortOf(sort: Sort, bucket: Bucket, { collation }: Cursor): ResultSort {
+  const applying = collationOf(sort.field, bucket, collation)
   return {
     path: sort.field,
     descending: sort.isDescending,
-    ...(resultCollation === null ? {} : { collator: collatorOf(resultCollation) }),
+    ...(applying === null ? {} : { collator: collatorOf(applying) }),
   }
 }
 
+type ResultSort = NonNullable<Parameters<typeof addon.finishDocuments>[2]>
+
+const BY_ID: ResultSort = { path: '_id', descending: false }
+
 type FinishOptions = {
-  sort: Parameters<typeof addon.finishDocuments>[2]
-  projection: Cursor['projection']
+  sort: ResultSort | null
+  projection: ProjectionHandle | null
   isJson: boolean
 }
 

@@ -4,12 +4,12 @@
  */
 
 import { err } from '../error.js'
-import type { FilterHandle, IdSet, ProjectionHandle, UpdateHandle } from '../native.js'
-import type { BucketNamespace } from './buckets.js'
+import { addon, type IdSets } from '../native.js'
+import type { Bucket, BucketNamespace } from './buckets.js'
 import type { Collation } from './language/collation.js'
 import type { BoundPlan } from './planner/bind.js'
-import type { PlannedQuery, Sort } from './query-plans.js'
-import type { Position } from './scan.js'
+import type { Sort } from './query-plans.js'
+import type { Source } from './statements.js'
 
 export const CURSOR_KINDS = ['QUERY', 'UPDATE', 'DELETE'] as const
 export type CursorKind = (typeof CURSOR_KINDS)[number]
@@ -19,44 +19,38 @@ export interface Cursor {
   /** As it was looked up for the last batch. */
   namespace: BucketNamespace
   readonly bucket: string
-  /** The filter argument as it was sent. */
-  readonly source: Buffer
-  readonly query: PlannedQuery
-  /** The filter, compiled without collations; null when it matches everything. */
-  readonly program: FilterHandle | null
+  /** The arguments as they were sent. */
+  readonly filter: Source
+  readonly projection: Source | null
+  /** Of an UPDATE. */
+  readonly update: Source | null
+  /** SORTBY. */
+  readonly sort: Sort | null
   /** RESULTSORT. */
   readonly resultSort: Sort | null
-  readonly projection: ProjectionHandle | null
-  /** Of an UPDATE. */
-  readonly update: UpdateHandle | null
+  /** The option COLLATION. */
+  readonly collation: Collation | null
   /** Documents of one batch at most. */
   readonly limit: number
   /** Reads of QUERY add no conflict ranges. */
   readonly snapshot: boolean
-  /** Undefined before the first batch. */
-  run: Run | undefined
-}
-
-/** How a cursor is read. */
-export interface Run {
-  readonly bucketUuid: string
-  /** Of the bucket's record, for which it holds. */
-  readonly bucketEdition: string
-  readonly bound: BoundPlan
-  /** The filter, compiled with the collations that apply. */
-  readonly program: FilterHandle | null
-  readonly resultCollation: Collation | null
-  /** Whether one document may have several entries in the ranges. */
-  readonly mayRepeat: boolean
-  /** What was returned, if that may be met again. */
-  readonly seen: IdSet | null
-  /** Undefined before the first batch. */
-  readonly position: Position | undefined
-  /** Whether a batch was read. */
-  readonly isStarted: boolean
+  /** Where what it returns is remembered, under its id. */
+  readonly returned: IdSets
+  /** 0 until it is opened. */
+  id: number
+  /** What the last batch was read from, and how; undefined before the first. */
+  lastBucket: Bucket | undefined
+  bound: BoundPlan | undefined
+  /** The range of `bound` where it goes on, and the key; null: at the start of all. */
+  range: number
+  key: Source | null
+  /** Whether what was returned may be met again, and is remembered. */
+  isTracked: boolean
 }
 
 export class Cursors {
+  /** What the cursors have returned. */
+  readonly returned = new addon.IdSets()
   readonly #pools: Readonly<Record<CursorKind, Map<number, Cursor>>> = {
     QUERY: new Map(),
     UPDATE: new Map(),
@@ -66,9 +60,9 @@ export class Cursors {
 
   /** Adds a cursor. @returns its id: from 1 up, never repeated in a session */
   open(cursor: Cursor): number {
-    this.#lastId++
-    this.#pools[cursor.kind].set(this.#lastId, cursor)
-    return this.#lastId
+    cursor.id = ++this.#lastId
+    this.#pools[cursor.kind].set(cursor.id, cursor)
+    return cursor.id
   }
 
   /** @throws RespError ERR No previous query context found for '<kind>' operation … */
@@ -86,6 +80,7 @@ export class Cursors {
   /** @throws RespError ERR no cursor found */
   close(kind: CursorKind, id: number): void {
     if (!this.#pools[kind].delete(id)) throw err('no cursor found')
+    this.returned.drop(id)
   }
 
   /** Ascending by id. */

@@ -8,28 +8,39 @@ import { nativeReason, type PackedDocuments, type UpdateHandle } from '../native
 import { cardinalityKey, primaryKey } from '../store/keyspace.js'
 import { type Pointer, packPointer } from '../store/pointer.js'
 import { storeError } from '../store/store-error.js'
-import { yieldTurn } from '../store/turn.js'
+import { leaveTurn, yieldTurn } from '../store/turn.js'
 import type { Tx } from '../store/tx.js'
 import { checksumAt, type Locations, lengthAt, positionAt, segmentAt } from '../volume/locations.js'
 import { volumeName } from '../volume/name.js'
 import type { ShardRoutes } from '../volume/shard-routes.js'
 import type { Volume } from '../volume/volume.js'
 import type { Volumes } from '../volume/volumes.js'
-import { applyUpdate, bodiesAt, endsOf, finishBatch, upsertDocument } from './bodies.js'
+import {
+  applyUpdate,
+  bodiesAt,
+  endsOf,
+  finishBatch,
+  resultSortOf,
+  upsertDocument,
+} from './bodies.js'
 import { type Bucket, openBucket } from './buckets.js'
-import type { Cursor, Run } from './cursors.js'
+import type { Cursor } from './cursors.js'
 import { IndexWrites } from './indexes/index-writes.js'
 import { isStale, PRIMARY_INDEX } from './indexes/indexes.js'
 import { duplicateId, Insertion, idAt } from './insertion.js'
 import type { IndexRenewal } from './maintenance/index-renewal.js'
 import { type ExplainMap, explainQuery } from './planner/explain.js'
 import type { QueryPlans } from './query-plans.js'
-import { runOf } from './query-runs.js'
+import { programOf, type Run, runOf } from './query-runs.js'
 import { type Match, type ScanBatch, scanBatch } from './scan.js'
+import { type Source, statementOf } from './statements.js'
 
 /** A large write is worked on in pieces of so many documents, so that other connections get their
  *  turn. */
 const PIECE_DOCUMENTS = 256
+
+/** Filters from this size on are parsed, planned and executed in turns of their own. */
+const LARGE_FILTER_BYTES = 16 * 1024
 
 export interface DocumentsParts {
   readonly volumes: Volumes
@@ -39,9 +50,12 @@ export interface DocumentsParts {
 }
 
 export interface ReadOptions {
-  readonly format: 'bson' | 'json' | 'ids'
+  /** `indexed`: BSON if the bucket has indexes, else ids. */
+  readonly format: 'bson' | 'json' | 'indexed'
   /** Whether the batch says where its documents are. */
   readonly withMatches?: boolean
+  /** Whether this member must serve a shard of the bucket, even if nothing has to be written. */
+  readonly needsShard?: boolean
   /** Called when nothing is left to refuse before documents are read. */
   readonly planned: () => void
 }
@@ -124,12 +138,18 @@ export class Documents {
   async read(tx: Tx, cursor: Cursor, options: ReadOptions): Promise<DoneBatch> {
     const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
     if (bucket.indexes.some(isStale)) this.#renewal.begin(bucket)
-    const run = runOf(cursor, bucket, this.#plans)
+    const statement = statementOf(cursor.filter)
+    const isLarge = cursor.filter.length > LARGE_FILTER_BYTES
+    if (isLarge) await leaveTurn()
+    const run = runOf(cursor, { statement, bucket, plans: this.#plans })
+    if (isLarge) await leaveTurn()
     this.#checkReadable(bucket)
+    if (options.needsShard === true) this.#localVolume(bucket)
     options.planned()
-    const { bound, program, seen, position } = run
+    const { bound, isTracked, position } = run
     if (bound.ranges.length === 0) return { bucket, run, batch: NO_RESULTS }
-    const { projection, resultSort } = cursor
+    const { resultSort } = cursor
+    const projection = cursor.projection && statement.projection(cursor.projection)
     // INVARIANT: bodies stay beside their matches; only what a client reads gets another order.
     const isFinished =
       options.withMatches === true ||
@@ -139,20 +159,28 @@ export class Documents {
       ranges: bound.ranges,
       position,
       reverse: bound.reverse,
-      filter: program,
-      seen,
-      mayRepeat: run.mayRepeat,
-      format: isFinished ? options.format : ('bson' as const),
+      filter: programOf(cursor, statement, bucket),
+      // Ranges of an index hold what the filter asks for, often no others.
+      isBounded: isTracked,
+      returned: isTracked ? cursor.returned : null,
+      cursor: cursor.id,
+      mayRepeat: bound.mayRepeat,
+      format: isFinished ? this.#formatOf(options, bucket) : ('bson' as const),
       limit: cursor.limit,
       snapshot: cursor.snapshot,
     }
     try {
       const batch = await scanBatch(tx, request, options.withMatches)
-      if (isFinished || options.format === 'ids') return { bucket, run, batch }
+      if (isFinished) return { bucket, run, batch }
       return {
         bucket,
         run,
-        batch: await finishBatch(batch, { run, cursor, format: options.format }),
+        batch: await finishBatch(batch, {
+          isById: bound.order === 'id',
+          projection,
+          sort: resultSort && resultSortOf(resultSort, bucket, cursor),
+          isJson: options.format === 'json',
+        }),
       }
     } catch (cause) {
       if (nativeReason(cause)?.code !== 'UNKNOWN_SHARD') throw cause
@@ -161,13 +189,18 @@ export class Documents {
     }
   }
 
+  #formatOf({ format }: ReadOptions, bucket: Bucket): 'bson' | 'json' | 'ids' {
+    if (format !== 'indexed') return format
+    return this.#plans.indexesOf(bucket).definitions.length > 0 ? 'bson' : 'ids'
+  }
+
   /** How a query would be executed. It is planned, and that plan is not remembered; with
    *  `isAnalyzed` its first batch is read, and the plan may have been remembered for that.
    *  @throws RespError as `read` */
   async explain(tx: Tx, cursor: Cursor, isAnalyzed: boolean): Promise<ExplainMap> {
     const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
-    const { bound, isCached } = this.#plans.explain(bucket, cursor.query)
-    const { collation } = cursor.query
+    const { collation } = cursor
+    const { bound, isCached } = this.#plans.explain(bucket, statementOf(cursor.filter), cursor)
     const plan = explainQuery({ root: bound.root, isCached, collation })
     if (!isAnalyzed) return plan
     const startedAt = performance.now()
@@ -192,7 +225,7 @@ export class Documents {
   /** Deletes the next batch of a cursor. */
   async delete(tx: Tx, cursor: Cursor, planned: () => void): Promise<DoneWrites> {
     tx.guardCommit(cursor.namespace)
-    const done = await this.read(tx, cursor, { format: 'bson', withMatches: true, planned })
+    const done = await this.read(tx, cursor, { format: 'indexed', withMatches: true, planned })
     const { bucket, batch } = done
     await this.#renewStale(bucket)
     const indexes = this.#plans.indexesOf(bucket)
@@ -209,14 +242,11 @@ export class Documents {
   }
 
   /** Updates the next batch of a cursor. @throws RespError of the update, DUPLICATEKEY, … */
-  async update(
-    tx: Tx,
-    cursor: Cursor,
-    update: UpdateHandle,
-    planned: () => void,
-  ): Promise<DoneWrites> {
+  async update(tx: Tx, cursor: Cursor, source: Source, planned: () => void): Promise<DoneWrites> {
+    const update = statementOf(cursor.filter).update(source)
     tx.guardCommit(cursor.namespace)
-    const done = await this.read(tx, cursor, { format: 'bson', withMatches: true, planned })
+    const options = { format: 'bson', withMatches: true, needsShard: true, planned } as const
+    const done = await this.read(tx, cursor, options)
     const { bucket, batch, run } = done
     await this.#renewStale(bucket)
     if (batch.matches.length === 0) {
@@ -332,12 +362,6 @@ export class Documents {
     const address = route?.primaryAddress
     return address ? new RespError('REJECT', `${shard} ${address}`) : noRoute(shard)
   }
-}
-
-/** Moves a cursor behind a batch that counts. */
-export function advance(cursor: Cursor, { run, batch }: DoneBatch): void {
-  run.seen?.commit()
-  cursor.run = { ...run, position: batch.position ?? run.position, isStarted: true }
 }
 
 const NO_RESULTS: ScanBatch = {

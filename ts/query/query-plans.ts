@@ -10,12 +10,14 @@ import type { Bucket } from './buckets.js'
 import { type CompiledIndexes, compileIndexes } from './indexes/index-writes.js'
 import { type IndexDefinition, PRIMARY_INDEX } from './indexes/indexes.js'
 import type { Collation } from './language/collation.js'
-import type { Filter, Literal } from './language/filter.js'
+import type { Literal } from './language/filter.js'
 import { type Bound, type BoundPlan, bindPlan, type EstimateRange } from './planner/bind.js'
+import type { QueryPlan } from './planner/physical.js'
 import { PlanCache, type PlanCacheSettings, type PlannedFor } from './planner/plan-cache.js'
 import { planQuery } from './planner/plan-query.js'
 import { primaryRange } from './planner/primary-range.js'
-import { shapeOf } from './planner/shape.js'
+import { type QueryShape, shapeOf } from './planner/shape.js'
+import type { Statement } from './statements.js'
 
 /** An order by one field. */
 export interface Sort {
@@ -23,9 +25,8 @@ export interface Sort {
   readonly isDescending: boolean
 }
 
-/** What of a query decides how it is read. */
+/** What of a query, apart from its filter, decides how it is read. */
 export interface PlannedQuery {
-  readonly filter: Filter
   /** SORTBY. */
   readonly sort: Sort | null
   /** The option COLLATION. */
@@ -62,13 +63,37 @@ export class QueryPlans {
 
   /** Plans a query for execution, and remembers the plan.
    *  @throws RespError ERR query cannot be executed: SORTBY … */
-  bind(bucket: Bucket, query: PlannedQuery): BoundPlan {
-    return this.#bind(bucket, query, true).bound
+  bind(bucket: Bucket, statement: Statement, query: PlannedQuery): BoundPlan {
+    const shape = shapeIn(statement, query)
+    const isDescending = query.sort?.isDescending ?? false
+    const plannedFor = this.#plannedFor(bucket)
+    const known = this.#cache.get(plannedFor, shape.key)
+    const { bound: last } = statement
+    // A plan is of one version of one bucket, so what is bound to it stays the same.
+    if (known !== undefined && last?.plan === known && last.isDescending === isDescending) {
+      return last.bound
+    }
+    const plan = known ?? this.#plan(bucket, shape, query)
+    if (known === undefined) this.#cache.set(plannedFor, shape.key, plan)
+    const bound = this.#bound(bucket, plan, { shape, isDescending })
+    statement.bound = { plan, isDescending, bound }
+    return bound
   }
 
   /** As `bind`, without remembering it. */
-  explain(bucket: Bucket, query: PlannedQuery): { bound: BoundPlan; isCached: boolean } {
-    return this.#bind(bucket, query, false)
+  explain(
+    bucket: Bucket,
+    statement: Statement,
+    query: PlannedQuery,
+  ): { bound: BoundPlan; isCached: boolean } {
+    const shape = shapeIn(statement, query)
+    const known = this.#cache.get(this.#plannedFor(bucket), shape.key)
+    const plan = known ?? this.#plan(bucket, shape, query)
+    const isDescending = query.sort?.isDescending ?? false
+    return {
+      bound: this.#bound(bucket, plan, { shape, isDescending }),
+      isCached: known !== undefined,
+    }
   }
 
   /** The indexes that writers of a bucket maintain. */
@@ -76,16 +101,18 @@ export class QueryPlans {
     return compileIndexes(bucket, this.#isStrict)
   }
 
-  #bind(bucket: Bucket, { filter, sort, collation }: PlannedQuery, isKept: boolean) {
-    const sortField = sort?.field ?? null
-    const shape = shapeOf(filter, { sortField, collation })
-    const plannedFor = this.#plannedFor(bucket)
-    const known = this.#cache.get(plannedFor, shape.key)
+  #plan(bucket: Bucket, shape: QueryShape, { sort, collation }: PlannedQuery): QueryPlan {
     const { indexes, collation: bucketCollation } = bucket
-    const plan =
-      known ?? planQuery(shape.filter, { indexes, bucketCollation, collation, sortField })
-    if (isKept && known === undefined) this.#cache.set(plannedFor, shape.key, plan)
-    const bound = bindPlan(plan, {
+    const sortField = sort?.field ?? null
+    return planQuery(shape.filter, { indexes, bucketCollation, collation, sortField })
+  }
+
+  #bound(
+    bucket: Bucket,
+    plan: QueryPlan,
+    { shape, isDescending }: { shape: QueryShape; isDescending: boolean },
+  ): BoundPlan {
+    return bindPlan(plan, {
       literals: shape.literals,
       encode: (index, equalities, lower, upper) => {
         if (index.id === PRIMARY_INDEX.id) {
@@ -93,10 +120,9 @@ export class QueryPlans {
         }
         return indexRange(this.indexesOf(bucket), { index, equalities, lower, upper })
       },
-      isDescending: sort?.isDescending ?? false,
+      isDescending,
       estimate: this.#estimator(bucket),
     })
-    return { bound, isCached: known !== undefined }
   }
 
   /** Absent where nothing is known: then nothing has to be compared. */
@@ -111,6 +137,16 @@ export class QueryPlans {
     const statisticsGeneration = this.#statistics?.generation(bucket) ?? 0
     return { bucketUuid: uuid, namespace, edition, statisticsGeneration }
   }
+}
+
+function shapeIn(statement: Statement, { sort, collation }: PlannedQuery): QueryShape {
+  const { filter, shape: last } = statement
+  const sortField = sort?.field ?? null
+  if (collation !== null) return shapeOf(filter, { sortField, collation })
+  if (last?.sortField === sortField) return last.shape
+  const shape = shapeOf(filter, { sortField, collation })
+  statement.shape = { sortField, shape }
+  return shape
 }
 
 interface RangeConditions {

@@ -7,7 +7,7 @@
 import { RespError } from '../error.js'
 import {
   type FilterHandle,
-  type IdSet,
+  type IdSets,
   nativeReason,
   type ScanContext,
   type ScanResult,
@@ -15,6 +15,7 @@ import {
 import { type KeyRange, keyAfter } from '../store/keyspace.js'
 import { PackedReader } from '../store/packed-range.js'
 import { type Pointer, unpackPointer } from '../store/pointer.js'
+import { yieldTurn } from '../store/turn.js'
 import type { Tx } from '../store/tx.js'
 import { type MaybePromise, type PackedRange, StreamingMode } from '../store/types.js'
 
@@ -54,9 +55,13 @@ export interface ScanRequest {
   /** Each range from its end. */
   readonly reverse: boolean
   readonly filter: FilterHandle | null
-  /** What the cursor has returned and must not return again. */
-  readonly seen: IdSet | null
-  /** Whether one document may have several entries in the ranges; needs `seen`. */
+  /** Whether most entries of the ranges are of documents that match. */
+  readonly isBounded: boolean
+  /** Knows what the cursor has returned and must not return again; null: it meets nothing twice. */
+  readonly returned: IdSets | null
+  /** Under what id it is known there. */
+  readonly cursor: number
+  /** Whether one document may have several entries in the ranges; needs `returned`. */
   readonly mayRepeat: boolean
   readonly format: 'bson' | 'json' | 'ids'
   readonly limit: number
@@ -98,8 +103,12 @@ export async function scanBatch(
   withMatches = false,
 ): Promise<ScanBatch> {
   const scan = new Scan(tx, request, withMatches)
-  request.seen?.begin()
-  while (scan.isGoingOn) await scan.step()
+  request.returned?.begin(request.cursor)
+  for (;;) {
+    await scan.step()
+    if (!scan.isGoingOn) break
+    await yieldTurn()
+  }
   return scan.finish()
 }
 
@@ -129,7 +138,8 @@ class Scan {
     const range = ranges[this.#range]!
     this.#rest = position === undefined ? range : cut(range, position.key, reverse)
     const chunk = Math.min(request.limit, CHUNK_MAX)
-    this.#chunk = request.filter === null ? chunk : Math.max(chunk, CHUNK_FILTERED_MIN)
+    const isSelective = request.filter === null || request.isBounded
+    this.#chunk = isSelective ? chunk : Math.max(chunk, CHUNK_FILTERED_MIN)
   }
 
   get isGoingOn(): boolean {
@@ -164,8 +174,10 @@ class Scan {
 
   finish(): ScanBatch {
     const key = this.#request.reverse ? this.#rest.end : this.#rest.begin
+    const { payload, ends } = joinParts(this.#parts)
     return {
-      ...joinParts(this.#parts),
+      payload,
+      ends,
       matches: this.#matches,
       position: { range: this.#range, key },
       isComplete: this.#isComplete,
@@ -216,15 +228,15 @@ function scanChunk(
   request: ScanRequest,
   maxResults: number,
 ): MaybePromise<ScanResult> {
-  const { context, filter, seen, format, mayRepeat } = request
+  const { context, filter, returned, cursor, format, mayRepeat } = request
   const { data, count } = range
-  const options = { count, idOffset: -ID_BYTES, format, maxResults, mayRepeat }
+  const options = { count, idOffset: -ID_BYTES, format, maxResults, mayRepeat, cursor }
   try {
     if (count <= INLINE_ENTRIES) {
-      const result = context.scan(data, filter, seen, options, INLINE_BYTES)
+      const result = context.scan(data, filter, returned, options, INLINE_BYTES)
       if (result !== null) return result
     }
-    return context.scanAsync(data, filter, seen, options).catch(cause => {
+    return context.scanAsync(data, filter, returned, options).catch(cause => {
       throw scanError(cause, range)
     })
   } catch (cause) {

@@ -191,7 +191,7 @@ export class Encoder {
     for (let i = 0; i < ends.length; i++) {
       const end = ends[i]!
       this.#length(end - start)
-      this.#out.raw(payload.subarray(start, end))
+      this.#out.part(payload, start, end)
       this.#out.latin1('\r\n')
       start = end
     }

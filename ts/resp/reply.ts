@@ -49,7 +49,7 @@ export class Status {
  */
 export class PackedBulks {
   constructor(
-    readonly payload: Uint8Array,
+    readonly payload: Buffer,
     readonly ends: Uint32Array,
   ) {}
 }

@@ -159,6 +159,12 @@ export class ReplyWriter {
     this.length += size
   }
 
+  /** As `span`, without an object for it. */
+  part(bytes: Buffer, start: number, end: number): void {
+    this.ensure(end - start)
+    this.length += bytes.copy(this.bytes, this.length, start, end)
+  }
+
   /** Appends the bytes of a rope: copied, or noted when they are many.
    *  @throws RespError ERR when all would be 2 GiB or more */
   rope(data: Rope): void {

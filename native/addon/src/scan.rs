@@ -1,6 +1,7 @@
 //! Batches of a query.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kronotop_document::Filter;
 use kronotop_scan::{Format, IdSet, Output, Request, Volumes, body_bytes, scan};
@@ -34,8 +35,10 @@ pub struct ScanOptions {
     pub format: ScanFormat,
     /// Results at most.
     pub max_results: u32,
-    /// Whether a document may have several pairs; only the first counts, with `seen`.
+    /// Whether a document may have several pairs; only the first counts, with `returned`.
     pub may_repeat: bool,
+    /// The cursor's id in `returned`; 0 if absent.
+    pub cursor: Option<u32>,
 }
 
 /// The results of a scan, in the order of the pairs.
@@ -57,32 +60,49 @@ pub struct ScanResult<'env> {
     pub bodies_read: u32,
 }
 
-/// The documents that a cursor has returned.
-#[napi(js_name = "IdSet")]
+/// What each cursor of a session has returned.
+#[napi]
 #[derive(Default)]
-pub struct IdSetHandle {
-    ids: Arc<Mutex<IdSet>>,
+pub struct IdSets {
+    sets: Mutex<HashMap<u32, Arc<Mutex<IdSet>>>>,
 }
 
 #[napi]
-impl IdSetHandle {
-    /// A cursor that has returned nothing.
+impl IdSets {
+    /// Of a session without cursors.
     #[napi(constructor, catch_unwind)]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Begins a batch: forgets what the last one returned, unless it was committed.
+    /// Begins a batch of a cursor: forgets what the last one returned, unless it was committed.
     #[napi(catch_unwind)]
-    pub fn begin(&self) {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).begin();
+    pub fn begin(&self, cursor: u32) {
+        lock(&self.set(cursor)).begin();
     }
 
     /// The batch counts.
     #[napi(catch_unwind)]
-    pub fn commit(&self) {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).commit();
+    pub fn commit(&self, cursor: u32) {
+        lock(&self.set(cursor)).commit();
     }
+
+    /// Forgets a cursor.
+    #[napi(catch_unwind)]
+    pub fn drop(&self, cursor: u32) {
+        lock(&self.sets).remove(&cursor);
+    }
+}
+
+impl IdSets {
+    fn set(&self, cursor: u32) -> Arc<Mutex<IdSet>> {
+        lock(&self.sets).entry(cursor).or_default().clone()
+    }
+}
+
+/// A panic while a set was locked has failed its batch, which the next one forgets.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The volumes that scans read, by shard.
@@ -121,7 +141,7 @@ impl ScanContext {
         env: &'env Env,
         packed: &[u8],
         filter: Option<&FilterHandle>,
-        seen: Option<&IdSetHandle>,
+        returned: Option<&IdSets>,
         options: ScanOptions,
         max_body_bytes: u32,
     ) -> Result<Option<ScanResult<'env>>> {
@@ -129,23 +149,23 @@ impl ScanContext {
             return Ok(None);
         }
         let filter = filter.map(FilterHandle::filter);
-        let seen = seen.map(|seen| &*seen.ids);
-        let output = run(packed, filter.as_deref(), seen, options, &self.volumes)?;
+        let seen = returned.map(|sets| sets.set(options.cursor.unwrap_or(0)));
+        let output = run(packed, filter.as_deref(), seen.as_deref(), options, &self.volumes)?;
         result(env, output).map(Some)
     }
 
     /// As `scan`, off the event loop, whatever the size. `packed` must not change until the
-    /// promise is settled, nor may `seen` be used.
+    /// promise is settled, nor may the cursor be used.
     #[napi(catch_unwind, ts_return_type = "Promise<ScanResult>")]
     pub fn scan_async(
         &self,
         packed: Buffer,
         filter: Option<&FilterHandle>,
-        seen: Option<&IdSetHandle>,
+        returned: Option<&IdSets>,
         options: ScanOptions,
     ) -> AsyncTask<ScanTask> {
         let filter = filter.map(FilterHandle::filter);
-        let seen = seen.map(|seen| seen.ids.clone());
+        let seen = returned.map(|sets| sets.set(options.cursor.unwrap_or(0)));
         AsyncTask::new(ScanTask { volumes: self.volumes.clone(), packed, filter, seen, options })
     }
 }
@@ -194,7 +214,7 @@ fn run(
         max_results: options.max_results as usize,
         may_repeat: options.may_repeat,
     };
-    let mut seen = seen.map(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut seen = seen.map(lock);
     scan(&request, volumes, seen.as_deref_mut()).map_err(from_scan)
 }
 

@@ -28,6 +28,10 @@ impl IdSet {
 
     /// The batch counts.
     pub fn commit(&mut self) {
+        // Most cursors end here.
+        if self.committed == 0 {
+            self.ids.shrink_to_fit();
+        }
         self.committed = self.ids.len();
     }
 

@@ -180,6 +180,12 @@ impl<'a> Scan<'a> {
     fn take_chunk(&mut self) -> Result<(), Error> {
         let chunk = self.next_chunk()?;
         let bodies = self.read(&chunk)?;
+        if self.filter.is_none() || chunk.len() < CHUNK_PAIRS {
+            // Likely most of them are results; as JSON they are longer by about a third.
+            self.output.payload.reserve(bodies.bytes.len() / 2 * 3);
+            self.output.ends.reserve(chunk.len());
+            self.output.matches.reserve(chunk.len());
+        }
         for range in bodies.ranges {
             let pair = self.take_pair()?;
             let body = bodies.bytes.get(range).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Append-only segment files: reserved ahead, appended by one writer, flushed in groups, read by
 //! position in batches. [`io`] and [`file`] are the base that other durable files build on.
 
+mod block_cache;
 mod error;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;

@@ -2,20 +2,22 @@
 //!
 //! Locations are visited in file order. Neighbours whose gap is small are fetched by one read of
 //! at most 1 MiB (one entry may be larger); bytes go straight to their place in the output when
-//! file order and output order agree, and through a scratch buffer otherwise.
+//! file order and output order agree, and through a scratch buffer otherwise. Small entries without
+//! neighbours come from the block cache.
 
 use std::io;
 use std::ops::Range;
 
 use crate::ENTRY_LIMIT_BYTES;
+use crate::block_cache::{BLOCK_BYTES, CACHE, Source};
 use crate::error::{Error, Result};
 use crate::segment::Segment;
 use crate::volume::Location;
 
 /// The longest read that joins several entries.
 const RUN_LIMIT_BYTES: u64 = 1 << 20;
-/// Unwanted bytes between two entries that cost less to read than a second call.
-const GAP_LIMIT_BYTES: u64 = 8 << 10;
+/// Unwanted bytes between two entries that cost no more to read than a block of the cache.
+const GAP_LIMIT_BYTES: u64 = 512;
 
 /// Where one location of a batch goes.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +97,9 @@ fn read_run(
     scratch: &mut Vec<u8>,
 ) -> Result<()> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
+    if run.len() == 1 && read_cached(segment, first, output)? {
+        return Ok(());
+    }
     let read = |buffer: &mut [u8]| -> Result<()> {
         let result = segment.file.read_exact_at(first.position(), buffer);
         result.map_err(|error| match error.kind() {
@@ -112,9 +117,11 @@ fn read_run(
         return read(output.get_mut(range).unwrap_or_default());
     }
     let end = run.iter().map(Target::end).max().unwrap_or(0);
-    scratch.clear();
-    scratch.resize(in_memory(end - first.position()), 0);
-    read(scratch)?;
+    let length = in_memory(end - first.position());
+    if scratch.len() < length {
+        scratch.resize(length, 0);
+    }
+    read(scratch.get_mut(..length).unwrap_or_default())?;
     for target in run {
         let from = in_memory(target.position() - first.position());
         let source = scratch.get(from..from + target.location.length as usize);
@@ -123,6 +130,20 @@ fn read_run(
         }
     }
     Ok(())
+}
+
+/// Reads one entry through the block cache. False when it does not go there, or is not intact
+/// there: then the file says what it is.
+fn read_cached(segment: &Segment, target: &Target, output: &mut [u8]) -> Result<bool> {
+    let (file, settled) = segment.settled();
+    if target.location.length as usize > BLOCK_BYTES || target.end() > settled {
+        return Ok(false);
+    }
+    let read = |offset: u64, buffer: &mut [u8]| segment.file.read_exact_at(offset, buffer);
+    let source = Source { file, settled, read: &read, len: segment.file.len() };
+    let bytes = output.get_mut(target.output()).unwrap_or_default();
+    Ok(CACHE.read(&source, target.position(), bytes).is_ok()
+        && crc32c::crc32c(bytes) == target.location.crc32c)
 }
 
 /// True when the run lies in the output exactly as it lies in the file.

@@ -117,7 +117,7 @@ impl Volume {
         let VolumeOptions { segment_size, preallocate_bytes } = self.options;
         let path = self.path(id);
         match PreallocatedFile::create(self.io.as_ref(), &path, segment_size, preallocate_bytes) {
-            Ok(file) => self.insert(Segment { id, file }),
+            Ok(file) => self.insert(Segment::new(id, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 self.open_segment(id)?;
                 // The crash may have come before the name was durable.
@@ -147,7 +147,7 @@ impl Volume {
             io::ErrorKind::NotFound => Error::MissingFile(id),
             _ => error.into(),
         })?;
-        self.insert(Segment { id, file })?;
+        self.insert(Segment::new(id, file))?;
         Ok(found)
     }
 
@@ -171,8 +171,10 @@ impl Volume {
                 return Err(Error::Sealed(id));
             }
             active.tail = active.tail.max(tail);
+            segment.written(active.tail);
             return Ok(());
         }
+        segment.begin_writes(tail);
         if let Some(sealed) = writer.replace(Writer { segment, tail }) {
             sealed.segment.file.trim(sealed.tail)?;
         }
@@ -223,6 +225,7 @@ impl Volume {
             return Err(self.flush.poison(id, error.kind()));
         }
         writer.tail += taken;
+        writer.segment.written(writer.tail);
         self.flush.appended(&writer.segment);
         Ok(locations)
     }

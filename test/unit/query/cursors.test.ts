@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { addon } from '../../../ts/native.js'
 import { type Cursor, type CursorKind, Cursors } from '../../../ts/query/cursors.js'
 import { errorOf } from '../../support/data-member.js'
 
@@ -7,15 +8,21 @@ const cursorOf = (kind: CursorKind): Cursor => ({
   kind,
   namespace: { path: 'global', prefix: Buffer.alloc(1), admit: () => ({ leave: () => {} }) },
   bucket: 'b',
-  source: Buffer.from('{}'),
-  query: { filter: { kind: 'true' }, sort: null, collation: null },
-  program: null,
-  resultSort: null,
+  filter: '{}',
   projection: null,
   update: null,
+  sort: null,
+  resultSort: null,
+  collation: null,
   limit: 100,
   snapshot: false,
-  run: undefined,
+  returned: new addon.IdSets(),
+  id: 0,
+  lastBucket: undefined,
+  bound: undefined,
+  range: 0,
+  key: null,
+  isTracked: false,
 })
 
 test('ids start at 1 and never repeat, over all kinds', () => {

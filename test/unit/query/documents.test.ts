@@ -2,9 +2,9 @@ import { serialize } from 'bson'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Bucket, createBucket, openBucket } from '../../../ts/query/buckets.js'
-import { advance } from '../../../ts/query/documents.js'
 import { IndexIds, parseIndexSchema } from '../../../ts/query/indexes/index-schema.js'
 import { Insertion } from '../../../ts/query/insertion.js'
+import { advance } from '../../../ts/query/query-runs.js'
 import {
   bucketMetadataKey,
   changeLogPrefix,

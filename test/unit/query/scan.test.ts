@@ -5,8 +5,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Bucket } from '../../../ts/query/buckets.js'
 import type { Cursor } from '../../../ts/query/cursors.js'
-import { advance } from '../../../ts/query/documents.js'
 import { Insertion } from '../../../ts/query/insertion.js'
+import { advance } from '../../../ts/query/query-runs.js'
 import {
   type DataMember,
   errorOf,

@@ -2,6 +2,7 @@
 
 import { CURSOR_KINDS, type Cursor } from '../../query/cursors.js'
 import { filterText } from '../../query/language/parse.js'
+import { argumentOf } from '../../query/statements.js'
 import { bulk, integer, mapOf } from '../../resp/reply.js'
 import { command, optional, text } from '../../server/command.js'
 import { cursorsSlot, PEOPLE_EXAMPLE, parseCursorKind } from './shared.js'
@@ -30,6 +31,6 @@ export const bucketCursors = command({
   },
 })
 
-function entryOf([id, { source }]: [number, Cursor]): [number, Buffer] {
-  return [id, filterText(source)]
+function entryOf([id, { filter }]: [number, Cursor]): [number, Buffer] {
+  return [id, filterText(argumentOf(filter))]
 }

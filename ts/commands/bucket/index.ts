@@ -11,12 +11,14 @@ import {
   bucketExplain,
   bucketQuery,
   bucketUpdate,
+  plainQuery,
 } from './query.js'
 
 export const bucketCommands = [
   bucketCreate,
   bucketInsert,
   bucketQuery,
+  plainQuery,
   bucketExplain,
   bucketUpdate,
   bucketDelete,

@@ -4,6 +4,7 @@ import { err } from '../../error.js'
 import { type Collation, parseCollation } from '../../query/language/collation.js'
 import type { QueryOptions } from '../../query/new-cursor.js'
 import type { Sort } from '../../query/query-plans.js'
+import { parseInt32 } from '../../resp/numbers.js'
 
 const OPTIONS = ['LIMIT', 'SORTBY', 'RESULTSORT', 'PROJECTION', 'COLLATION', 'ANALYZE'] as const
 export type OptionName = (typeof OPTIONS)[number]
@@ -15,9 +16,6 @@ export const EXPLAIN_OPTIONS: readonly OptionName[] = OPTIONS
 export const QUERY_SYNTAX =
   '[SORTBY field ASC|DESC] [RESULTSORT field ASC|DESC] [PROJECTION spec] [LIMIT n] ' +
   '[COLLATION json]'
-
-const INT32 = /^-?\d{1,10}$/
-const INT32_MAX = 2_147_483_647
 
 /** Words of a command that were not read yet. */
 class Words {
@@ -71,11 +69,8 @@ function optionName(word: Buffer, allowed: readonly OptionName[]): OptionName {
 
 function parseLimit(word: Buffer | undefined): number {
   if (word === undefined) throw err('LIMIT argument must be followed by a positive integer')
-  const text = word.toString('latin1')
-  const value = Number(text)
-  if (!INT32.test(text) || Math.abs(value) > INT32_MAX) {
-    throw err('value is not a int or out of range')
-  }
+  const value = parseInt32(word.toString('latin1'))
+  if (value === undefined) throw err('value is not a int or out of range')
   if (value < 0) throw err('LIMIT argument must be a non-negative integer')
   return value
 }

@@ -37,30 +37,38 @@ const DELETE_OPTION_WORDS_MAX = 5
 const UPDATE_OPTION_WORDS_MAX = 7
 const UPDATE_OPTIONS: readonly OptionName[] = ['SORTBY', 'LIMIT', 'COLLATION']
 
-export const bucketQuery = command({
-  name: 'BUCKET.QUERY',
-  group: 'bucket',
-  since: '0.1.0',
-  complexity: 'O(n) in the number of documents examined',
-  summary: 'Returns documents that match a filter, and opens a cursor.',
-  args: [text('bucket'), bytes('filter'), options('options', QUERY_SYNTAX)],
-  port: 'client',
-  flags: ['readonly'],
-  errors: [...BUCKET_ERRORS, 'REJECT'],
-  reply: queryReply,
-  example: [...PEOPLE_EXAMPLE, `BUCKET.QUERY people '{"age": {"$gte": 40}}'`],
-  notes: [
-    'A batch has as many documents as `LIMIT` says, 9,999 at most. Without it, or with 0, the ' +
-      'session attribute `limit` counts.',
-    'An empty batch is not the end: at most 50,000 documents are examined for one.',
-  ],
-  run: async (ctx, { bucket, filter, options: words }) => {
-    const target = { bucket, filter, options: parseQueryOptions(words, QUERY_OPTIONS) }
-    const cursor = await makeCursor(ctx, 'QUERY', target)
-    const { cursorId, results } = await openCursor(ctx, cursor)
-    return { cursor_id: cursorId, entries: results }
-  },
-})
+/** QUERY is another name of BUCKET.QUERY. */
+const query = (name: 'BUCKET.QUERY' | 'QUERY', summary: string) =>
+  command({
+    name,
+    group: 'bucket',
+    since: '0.1.0',
+    complexity: 'O(n) in the number of documents examined',
+    summary,
+    args: [text('bucket'), bytes('filter'), options('options', QUERY_SYNTAX)],
+    port: 'client',
+    flags: ['readonly'],
+    errors: [...BUCKET_ERRORS, 'REJECT'],
+    reply: queryReply,
+    example: [...PEOPLE_EXAMPLE, `${name} people '{"age": {"$gte": 40}}'`],
+    notes: [
+      'A batch has as many documents as `LIMIT` says, 9,999 at most. Without it, or with 0, the ' +
+        'session attribute `limit` counts.',
+      'An empty batch is not the end: at most 50,000 documents are examined for one.',
+    ],
+    run: async (ctx, { bucket, filter, options: words }) => {
+      const target = { bucket, filter, options: parseQueryOptions(words, QUERY_OPTIONS) }
+      const cursor = await makeCursor(ctx, 'QUERY', target)
+      const { cursorId, results } = await openCursor(ctx, cursor)
+      return { cursor_id: cursorId, entries: results }
+    },
+  })
+
+export const bucketQuery = query(
+  'BUCKET.QUERY',
+  'Returns documents that match a filter, and opens a cursor.',
+)
+export const plainQuery = query('QUERY', 'Does what BUCKET.QUERY does.')
 
 export const bucketExplain = command({
   name: 'BUCKET.EXPLAIN',

@@ -2,8 +2,8 @@
 
 import { err } from '../../error.js'
 import { CURSOR_KINDS, type Cursor, type CursorKind, Cursors } from '../../query/cursors.js'
-import { advance } from '../../query/documents.js'
 import { type CursorTarget, newCursor } from '../../query/new-cursor.js'
+import { advance } from '../../query/query-runs.js'
 import { array, bulk, integer, PackedBulks, record } from '../../resp/reply.js'
 import { type Context, SessionSlot } from '../../server/context.js'
 
@@ -40,14 +40,16 @@ export function parseCursorKind(word: string): CursorKind {
 export async function makeCursor(
   ctx: Context,
   kind: CursorKind,
-  target: Pick<CursorTarget, 'bucket' | 'filter' | 'update' | 'options'>,
+  target: Pick<CursorTarget, 'bucket' | 'filter' | 'options'> & { update?: Buffer },
 ): Promise<Cursor> {
   const { session, services } = ctx
   const limit = target.options.limit || session.attributes.limit
   if (limit >= LIMIT_BOUND) throw err(`Maximum limit value is ${LIMIT_BOUND}`)
   const namespace = await services.namespaces.resolve(session.namespace)
   const snapshot = kind === 'QUERY' && session.snapshotRead
-  return newCursor({ ...target, kind, namespace, limit, snapshot })
+  const { returned } = session.state(cursorsSlot)
+  const { bucket, filter, update = null, options } = target
+  return newCursor({ kind, bucket, filter, update, options, namespace, limit, snapshot, returned })
 }
 
 /** Opens a cursor with its first batch. A command that is refused before documents are read, for

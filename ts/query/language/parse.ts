@@ -7,6 +7,7 @@
 import {
   Binary,
   BSONRegExp,
+  DBRef,
   Decimal128,
   type Document,
   Double,
@@ -88,7 +89,7 @@ export function parseFilter(argument: Buffer): Filter {
 }
 
 function parseClauses(document: Document): Filter {
-  return allOf(Object.entries(document).map(([name, value]) => parseClause(name, value)))
+  return allOf(fieldsOf(document).map(([name, value]) => parseClause(name, value)))
 }
 
 function parseClause(name: string, value: unknown): Filter {
@@ -117,7 +118,7 @@ function parsePathValue(path: string, value: unknown): Filter {
 }
 
 function parseOperators(path: string, operators: Document): Filter {
-  const entries = Object.entries(operators)
+  const entries = fieldsOf(operators)
   if (entries.length === 0) throw parseError(`Empty selector operator document for: ${path}`)
   const conditions: Filter[] = []
   for (const [name, operand] of entries) {
@@ -200,7 +201,7 @@ function parseElemMatch(path: string, operand: unknown): Filter {
 
 /** Inside `$elemMatch`: clauses on fields of the element, and operators on the element itself. */
 function parseElement(document: Document): Filter {
-  const conditions = Object.entries(document).map(([name, value]) => {
+  const conditions = fieldsOf(document).map(([name, value]) => {
     if (COMBINATORS.has(name)) return parseCombinator(name, value, parseElement)
     if (name.startsWith('$')) return parseOperator(SELF_PATH, name, value)
     return parsePathValue(name, value)
@@ -239,7 +240,13 @@ function typeName(value: unknown): string {
   return typeof value
 }
 
+/** The fields of a document. The package makes a class of one with `$ref` and `$id`. */
+function fieldsOf(document: Document): [name: string, value: unknown][] {
+  return Object.entries(document instanceof DBRef ? document.toJSON() : document)
+}
+
 function isDocument(value: unknown): value is Document {
+  if (value instanceof DBRef) return true
   return (
     typeof value === 'object' &&
     value !== null &&

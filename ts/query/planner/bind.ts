@@ -55,6 +55,10 @@ export interface BoundPlan {
   readonly reverse: boolean
   /** `scan`: the order in which entries are read. `id`: documents by their ids, from all ranges. */
   readonly order: 'scan' | 'id'
+  /** Whether one document may have several entries in the ranges. */
+  readonly mayRepeat: boolean
+  /** Whether entries may move while they are read: all but primary ones do. */
+  readonly mayMove: boolean
   /** What the plan came to, without choices. */
   readonly root: PlanNode
 }
@@ -69,7 +73,14 @@ export function bindPlan(plan: QueryPlan, options: BindOptions): BoundPlan {
   // The primary index alone is in the order of ids by itself.
   const isMixed = root.kind === 'union' && ranges.length > 1 && !indexes.has(PRIMARY_INDEX)
   const order = isMixed || indexes.size > 1 ? 'id' : 'scan'
-  return { ranges: reverse ? ranges.reverse() : ranges, reverse, order, root }
+  return {
+    ranges: reverse ? ranges.reverse() : ranges,
+    reverse,
+    order,
+    mayRepeat: indexes.size > 1 || ranges.some(({ index }) => index.hasArrays),
+    mayMove: ranges.some(({ index }) => index !== PRIMARY_INDEX),
+    root,
+  }
 }
 
 interface Binding extends BindOptions {

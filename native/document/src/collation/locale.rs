@@ -25,10 +25,3 @@ pub(super) fn find(name: &str) -> Result<Locale, Error> {
         Err(_) => Err(unknown()),
     }
 }
-
-/// The locale of the same language, whatever the region.
-pub(super) fn without_region(name: &str) -> Result<Locale, Error> {
-    let mut locale = find(name)?;
-    locale.id.region = None;
-    Ok(locale)
-}

@@ -8,14 +8,16 @@
 //!   ignored because of it (`" \u{200d}"` against `" \u{200d}\u{301}"`)
 //! - a case level with upper case first: keys, ICU's too, order long runs of one case differently
 
+mod direction;
 mod locale;
 mod spec;
 
 use std::cmp::Ordering;
 
-use icu_collator::CollatorBorrowed;
 use icu_collator::options::{AlternateHandling, CaseLevel, CollatorOptions, Strength};
 use icu_collator::preferences::{CollationCaseFirst, CollationNumericOrdering};
+use icu_collator::{CollatorBorrowed, CollatorPreferences};
+use icu_provider::DataError;
 
 use crate::Error;
 pub use spec::CollationSpec;
@@ -25,8 +27,16 @@ use spec::{Alternate, CaseFirst, MaxVariable};
 #[derive(Debug)]
 pub struct Collator {
     spec: CollationSpec,
-    inner: CollatorBorrowed<'static>,
+    inner: Inner,
     compares_keys: bool,
+}
+
+#[derive(Debug)]
+enum Inner {
+    /// Accents decide in the direction of the locale.
+    Compiled(CollatorBorrowed<'static>),
+    /// They decide in the other direction.
+    Redirected(Box<icu_collator::Collator>),
 }
 
 impl Collator {
@@ -36,15 +46,17 @@ impl Collator {
     /// Prepares `spec`.
     ///
     /// # Errors
-    /// [`Error::CollationLocale`] if there is no such locale; [`Error::CollationSpec`] if the spec
-    /// asks for accents compared from the end and the language does not do so.
+    /// [`Error::CollationLocale`] if there is no such locale.
     pub fn new(spec: &CollationSpec) -> Result<Collator, Error> {
-        let inner = build(spec, &locale::find(spec.locale())?)?;
-        let inner = match (spec.backwards, is_backward(&inner)) {
-            (true, true) | (false, false) => inner,
-            (true, false) => return Err(Error::CollationSpec),
-            // The region is what turns the direction: the language alone has the same order.
-            (false, true) => build(spec, &locale::without_region(spec.locale())?)?,
+        let preferences = preferences(spec, &locale::find(spec.locale())?);
+        let options = options(spec);
+        let unknown = |_| Error::CollationLocale(spec.locale().to_owned());
+        let inner = if is_backward(preferences).map_err(unknown)? == spec.backwards {
+            let compiled = CollatorBorrowed::try_new(preferences, options);
+            Inner::Compiled(compiled.map_err(unknown)?)
+        } else {
+            let redirected = direction::build(spec.backwards, preferences, options);
+            Inner::Redirected(Box::new(redirected.map_err(unknown)?))
         };
         let compares_keys = spec.alternate == Alternate::Shifted
             || (spec.case_level && spec.case_first == CaseFirst::Upper);
@@ -64,7 +76,10 @@ impl Collator {
         } else if self.compares_keys {
             self.key_of(left).cmp(&self.key_of(right))
         } else {
-            self.inner.compare_utf8(left, right)
+            match &self.inner {
+                Inner::Compiled(collator) => collator.compare_utf8(left, right),
+                Inner::Redirected(collator) => collator.as_borrowed().compare_utf8(left, right),
+            }
         }
     }
 
@@ -78,15 +93,15 @@ impl Collator {
     /// Appends the sort key of a UTF-8 text to `out`. Keys compare bytewise as
     /// [`Collator::compare`] compares the texts; they hold any byte and have no end mark.
     pub fn sort_key(&self, text: &[u8], out: &mut Vec<u8>) {
-        let Ok(()) = self.inner.write_sort_key_utf8_to(text, out);
+        let Ok(()) = match &self.inner {
+            Inner::Compiled(collator) => collator.write_sort_key_utf8_to(text, out),
+            Inner::Redirected(collator) => collator.as_borrowed().write_sort_key_utf8_to(text, out),
+        };
     }
 }
 
-fn build(
-    spec: &CollationSpec,
-    locale: &icu_locale_core::Locale,
-) -> Result<CollatorBorrowed<'static>, Error> {
-    let mut preferences = icu_collator::CollatorPreferences::from(locale);
+fn preferences(spec: &CollationSpec, locale: &icu_locale_core::Locale) -> CollatorPreferences {
+    let mut preferences = CollatorPreferences::from(locale);
     // Every value is set: what a spec leaves out has the default of the contract, not the locale's.
     preferences.case_first = Some(match spec.case_first {
         CaseFirst::Off => CollationCaseFirst::False,
@@ -97,6 +112,10 @@ fn build(
         true => CollationNumericOrdering::True,
         false => CollationNumericOrdering::False,
     });
+    preferences
+}
+
+fn options(spec: &CollationSpec) -> CollatorOptions {
     let mut options = CollatorOptions::default();
     options.strength = Some(match spec.strength {
         1 => Strength::Primary,
@@ -114,11 +133,13 @@ fn build(
         MaxVariable::Space => icu_collator::options::MaxVariable::Space,
     });
     options.case_level = Some(if spec.case_level { CaseLevel::On } else { CaseLevel::Off });
-    CollatorBorrowed::try_new(preferences, options)
-        .map_err(|_| Error::CollationLocale(spec.locale().to_owned()))
+    options
 }
 
-/// Whether accents decide from the end of the word.
-fn is_backward(collator: &CollatorBorrowed<'static>) -> bool {
-    collator.compare("cot\u{e9}", "c\u{f4}te").is_gt()
+/// Whether the accents of a locale decide from the end of the text.
+fn is_backward(preferences: CollatorPreferences) -> Result<bool, DataError> {
+    let mut options = CollatorOptions::default();
+    options.strength = Some(Strength::Secondary);
+    let collator = CollatorBorrowed::try_new(preferences, options)?;
+    Ok(collator.compare("cot\u{e9}", "c\u{f4}te").is_gt())
 }

@@ -146,6 +146,9 @@ fn write_date(ms: i64, out: &mut Vec<u8>) {
 
 /// Writes the shortest text that reads back as `number`, always with a fraction or an exponent.
 fn write_double(number: f64, out: &mut Vec<u8>) {
+    if write_thousandths(number, out) {
+        return;
+    }
     let text = if number.is_nan() {
         "{\"$numberDouble\": \"NaN\"}".to_owned()
     } else if number.is_infinite() {
@@ -155,6 +158,28 @@ fn write_double(number: f64, out: &mut Vec<u8>) {
         format!("{number:?}")
     };
     out.extend_from_slice(text.as_bytes());
+}
+
+/// Writes a number of at most three decimals and fifteen digits; false for any other. No two
+/// decimals of so few digits are the same double, so if one reads back as `number`, it is the
+/// shortest.
+fn write_thousandths(number: f64, out: &mut Vec<u8>) -> bool {
+    let thousandths = (number * 1_000.0).round();
+    // Division rounds correctly, as reading does. A negative zero keeps its sign elsewhere.
+    if number == 0.0 || thousandths.abs() >= 1e15 || thousandths / 1_000.0 != number {
+        return false;
+    }
+    // Lossless: an integer below 10^15.
+    let magnitude = thousandths.abs() as u64;
+    if number < 0.0 {
+        out.push(b'-');
+    }
+    write_integer((magnitude / 1_000) as i64, out);
+    let decimals = [magnitude / 100 % 10, magnitude / 10 % 10, magnitude % 10];
+    let kept = decimals.iter().rposition(|&digit| digit != 0).map_or(1, |last| last + 1);
+    out.push(b'.');
+    out.extend(decimals.iter().take(kept).map(|&digit| b'0' + digit as u8));
+    true
 }
 
 fn write_integer(number: i64, out: &mut Vec<u8>) {
@@ -215,4 +240,32 @@ fn write_text(text: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     out.extend_from_slice(plain);
     out.push(b'"');
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(number: f64) -> String {
+        let mut out = Vec::new();
+        write_double(number, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn doubles_are_as_short_as_can_be(
+            number in any::<f64>().prop_filter("finite", |number| number.is_finite()),
+            integer in -2_000_000_000_000_000_i64..2_000_000_000_000_000,
+            divisor in prop::sample::select(vec![1.0, 2.0, 4.0, 10.0, 100.0, 1e3, 1e4, 1e9]),
+        ) {
+            let near = integer as f64 / divisor;
+            let small = (near / 1e6).round() + near.fract();
+            for number in [number, near, near.next_up(), small, -0.0] {
+                prop_assert_eq!(written(number), format!("{number:?}"));
+            }
+        }
+    }
 }

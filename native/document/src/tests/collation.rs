@@ -59,9 +59,7 @@ fn specs_say_what_is_wrong_with_them() {
         ("{locale:'en',case_first:null}", invalid),
         ("{locale:'en',numeric_ordering:'true'}", invalid),
         ("{locale:'en',normalization:0}", invalid),
-        ("{locale:'en',backwards:true}", invalid),
-        ("{locale:'fr',backwards:true}", invalid),
-        ("{locale:'en-CA',backwards:true}", invalid),
+        ("{locale:'en',backwards:1}", invalid),
     ] {
         assert_eq!(refused(spec), error, "{spec}");
     }
@@ -310,6 +308,13 @@ fn the_options_do_what_they_say() {
         ("{locale:'ja',strength:4}", "あ < ア=ｱ"),
         ("{locale:'ja',strength:5}", "あ < ア < ｱ"),
         ("{locale:'en',strength:1,case_level:true,case_first:'upper'}", "A < a=á"),
+        ("{locale:'fr-CA'}", "cote < coté < côte < côté"),
+        ("{locale:'fr-CA',backwards:true}", "cote < côte < coté < côté"),
+        ("{locale:'en',backwards:true}", "cote < Cote < côte < CÔTE < coté < côté"),
+        ("{locale:'en',strength:2,backwards:true}", "cote=Cote < côte=CÔTE < coté < côté"),
+        ("{locale:'en',strength:1,backwards:true}", "cote=côte=coté=côté"),
+        ("{locale:'es',backwards:true}", "na < ná < nà < nan < nàn < nañ < ña < ñá < ñà"),
+        ("{locale:'sv',backwards:true}", "cote < Cote < coté < côte < CÔTE < côté"),
         ("{locale:'en',numeric_ordering:true}", "a-3 < a1.5 < a1.25 < a02=a2 < a10 < a100"),
     ] {
         check_chain(&collator(spec), chain);
@@ -367,11 +372,13 @@ pub(super) fn spec() -> impl Strategy<Value = String> {
         "shifted',max_variable:'punct",
         "shifted',max_variable:'space",
     ]);
-    (locale, 1..=5, any::<bool>(), case_first, any::<bool>(), shifted).prop_map(
-        |(locale, strength, case_level, case_first, numeric, shifted)| {
+    let flags = any::<[bool; 3]>();
+    (locale, 1..=5, case_first, shifted, flags).prop_map(
+        |(locale, strength, case_first, shifted, [case_level, numeric, backwards])| {
             format!(
                 "{{locale:'{locale}',strength:{strength},case_level:{case_level},\
-                 case_first:'{case_first}',numeric_ordering:{numeric},alternate:'{shifted}'}}"
+                 case_first:'{case_first}',numeric_ordering:{numeric},backwards:{backwards},\
+                 alternate:'{shifted}'}}"
             )
         },
     )
