@@ -15,6 +15,7 @@ import type { Config } from './config/config.js'
 import { transportModule } from './native.js'
 import { Documents } from './query/documents.js'
 import { IndexTasks } from './query/indexes/index-tasks.js'
+import { IndexRenewal } from './query/maintenance/index-renewal.js'
 import { IndexStatistics } from './query/maintenance/index-statistics.js'
 import { IndexWorker } from './query/maintenance/index-worker.js'
 import { QueryPlans } from './query/query-plans.js'
@@ -143,8 +144,9 @@ async function open(config: Config, { version, log, teardown }: OpenOptions): Pr
     ...{ now, statistics },
     isStrict: index.strict_types,
   })
-  const documents = new Documents({ volumes, routes, plans })
   const tasks = new IndexTasks(await openClusterDirectory(store, config.cluster.name, 'tasks'))
+  const renewal = new IndexRenewal({ store, namespaces, tasks, log })
+  const documents = new Documents({ volumes, routes, plans, renewal })
   const registry = prefixRegistry
   const bucketRemoval = new BucketRemoval({ store, namespaces, volumes, tasks, registry })
   const { worker_pool_size: workers, worker_maintenance_interval: intervalS } = index.maintenance

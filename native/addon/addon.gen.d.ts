@@ -193,6 +193,9 @@ export declare class VolumeHandle {
  */
 export declare function bsonToJson(document: Uint8Array): Buffer
 
+/** Names what makes the keys of strings; keys of another version are void. */
+export declare function collatorVersion(): string
+
 /** The CRC-32C of the bytes. */
 export declare function crc32c(bytes: Uint8Array): number
 

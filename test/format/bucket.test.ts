@@ -20,14 +20,17 @@ const INDEX: IndexDefinition = {
   fields: [{ selector: 'a.b', type: 'STRING', multiKey: true }],
   unique: false,
   collation,
+  collatorVersion: 'icu4x-2.4.0/cldr-49.0.0',
   status: 'READY',
   hasArrays: false,
   hasSkipped: true,
+  isRebuilt: false,
 }
 const STORED_INDEX =
   `{"id":"-5","name":"i","kind":"single","fields":[{"selector":"a.b","type":"STRING",` +
-  `"multiKey":true}],"unique":false,"collation":${COLLATION},"status":"READY",` +
-  `"hasArrays":false,"hasSkipped":true}`
+  `"multiKey":true}],"unique":false,"collation":${COLLATION},` +
+  `"collatorVersion":"icu4x-2.4.0/cldr-49.0.0","status":"READY",` +
+  `"hasArrays":false,"hasSkipped":true,"isRebuilt":false}`
 
 test('a bucket and its tasks are the JSON that stores have', async () => {
   const member = await openDataMember()

@@ -13,7 +13,7 @@ const ROUNDS = {
   'plans over entries': { short: 10_000, long: 300_000 },
   'odd filters': { short: 2_000, long: 200_000 },
   'builds beside writers': { short: 8, long: 500 },
-  'rivals for documents': { short: 6, long: 500 },
+  'rivals for documents': { short: 3, long: 300 },
   'kill beside rivals': { short: 5, long: 200 },
   'kill during builds': { short: 5, long: 200 },
   histograms: { short: 500, long: 50_000 },

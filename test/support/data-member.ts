@@ -17,7 +17,9 @@ import {
 } from '../../ts/query/buckets.js'
 import type { Cursor } from '../../ts/query/cursors.js'
 import { Documents } from '../../ts/query/documents.js'
+import { IndexTasks } from '../../ts/query/indexes/index-tasks.js'
 import { Insertion } from '../../ts/query/insertion.js'
+import { IndexRenewal } from '../../ts/query/maintenance/index-renewal.js'
 import { newCursor, type QueryOptions } from '../../ts/query/new-cursor.js'
 import { QueryPlans } from '../../ts/query/query-plans.js'
 import { Redis } from '../../ts/redis/redis.js'
@@ -95,6 +97,8 @@ async function openIn(directory: string, options: OpenOptions): Promise<DataMemb
   const cluster = await Cluster.open({ store, identity, config, log })
   const namespaces = await Namespaces.open({ store, config, log, members: cluster })
   const registry = await openClusterDirectory(store, config.cluster.name, 'prefixes')
+  const tasks = new IndexTasks(await openClusterDirectory(store, config.cluster.name, 'tasks'))
+  const renewal = new IndexRenewal({ store, namespaces, tasks, log })
   const { routes } = cluster
   const parts = { store, routes, memberDirectory: identity.directory, config, log }
   const volumes = new Volumes(parts)
@@ -115,7 +119,7 @@ async function openIn(directory: string, options: OpenOptions): Promise<DataMemb
   }
   return {
     ...{ config, directory, logged, store, cluster, volumes, redis, registry, namespaces },
-    documents: new Documents({ volumes, routes, plans: makePlans() }),
+    documents: new Documents({ volumes, routes, plans: makePlans(), renewal }),
     namespace: await namespaces.resolve(config.default_namespace),
     get bucketVolume() {
       return volumes.require('bucket-shard-0')

@@ -3,7 +3,12 @@
  * from the rules of the language and knows nothing of plans.
  */
 import { Double, Int32, Long, ObjectId } from 'bson'
-import type { IndexDefinition, IndexedType, IndexField } from '../../ts/query/indexes/indexes.js'
+import {
+  collatorVersionFor,
+  type IndexDefinition,
+  type IndexedType,
+  type IndexField,
+} from '../../ts/query/indexes/indexes.js'
 import type { Collation } from '../../ts/query/language/collation.js'
 import type { CompareOperator, Filter, Literal } from '../../ts/query/language/filter.js'
 import type { EncodeRange } from '../../ts/query/planner/bind.js'
@@ -33,9 +38,11 @@ export function index(
     fields: list,
     unique: false,
     collation: null,
+    collatorVersion: collatorVersionFor(options.collation ?? null),
     status: 'READY',
     hasArrays: false,
     hasSkipped: false,
+    isRebuilt: false,
     ...rest,
   }
 }

@@ -168,6 +168,7 @@ export class Rival {
       ['upsert', 2, () => this.#upsert()],
       ['read', 3, () => this.#read()],
       ['batches', 1, () => this.#walk()],
+      ['look', 1, () => this.#look()],
     ]
     const weighted = steps.flatMap(step => Array<typeof step>(step[1]).fill(step))
     for (let i = 0; i < count; i++) {
@@ -314,6 +315,24 @@ export class Rival {
       batch = await batchOf(this.#client, 'BUCKET.ADVANCE', 'UPDATE', String(batch.cursorId))
     }
     assert.is(new Set(ids).size, ids.length, title)
+  }
+
+  /** Asks for what is known of the bucket. */
+  async #look(): Promise<void> {
+    const { bucket, title } = this.#options
+    const explained = await this.#client.call(
+      'BUCKET.EXPLAIN',
+      bucket,
+      JSON.stringify(this.#filter()),
+      'ANALYZE',
+    )
+    const members = [...(explained as ReadonlyMap<unknown, unknown>).keys()]
+    assert.equal(members, ['is_cached', 'plan', 'execution'], title)
+    const names = (await this.#client.call('BUCKET.INDEX', 'LIST', bucket)) as string[]
+    assert.equal(names.toSorted(), names, title)
+    for (const name of ['key', 'log', 'primary-index', 'slot']) assert.ok(names.includes(name))
+    await this.#client.call('BUCKET.INDEX', 'TASKS', bucket, 'key')
+    assert.ok(((await this.#client.call('BUCKET.LIST')) as string[]).includes(bucket), title)
   }
 
   /** A filter of one of the kinds that indexes serve. */

@@ -26,8 +26,9 @@ import {
 import { type Bucket, openBucket } from './buckets.js'
 import type { Cursor } from './cursors.js'
 import { IndexWrites } from './indexes/index-writes.js'
-import { PRIMARY_INDEX } from './indexes/indexes.js'
+import { isStale, PRIMARY_INDEX } from './indexes/indexes.js'
 import { duplicateId, Insertion, idAt } from './insertion.js'
+import type { IndexRenewal } from './maintenance/index-renewal.js'
 import { type ExplainMap, explainQuery } from './planner/explain.js'
 import type { QueryPlans } from './query-plans.js'
 import { programOf, type Run, runOf } from './query-runs.js'
@@ -45,6 +46,7 @@ export interface DocumentsParts {
   readonly volumes: Volumes
   readonly routes: ShardRoutes
   readonly plans: QueryPlans
+  readonly renewal: IndexRenewal
 }
 
 export interface ReadOptions {
@@ -84,11 +86,13 @@ export class Documents {
   readonly #volumes: Volumes
   readonly #routes: ShardRoutes
   readonly #plans: QueryPlans
+  readonly #renewal: IndexRenewal
 
-  constructor({ volumes, routes, plans }: DocumentsParts) {
+  constructor({ volumes, routes, plans, renewal }: DocumentsParts) {
     this.#volumes = volumes
     this.#routes = routes
     this.#plans = plans
+    this.#renewal = renewal
   }
 
   /** Shards of a new bucket that names none: one of those that this member serves, in turn.
@@ -109,6 +113,7 @@ export class Documents {
   async insert(tx: Tx, bucket: Bucket, insertion: Insertion): Promise<void> {
     const volume = this.#localVolume(bucket)
     volume.checkWritable()
+    await this.#renewStale(bucket)
     const { count } = insertion
     const prepared = await insertion.prepareInTurns()
     for (let from = 0; from < count; from += PIECE_DOCUMENTS) {
@@ -132,6 +137,7 @@ export class Documents {
    *  @throws RespError NOSUCHBUCKET, BUCKETBEINGREMOVED, CORRUPTED, ERR query cannot be … */
   async read(tx: Tx, cursor: Cursor, options: ReadOptions): Promise<DoneBatch> {
     const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
+    if (bucket.indexes.some(isStale)) this.#renewal.begin(bucket)
     const statement = statementOf(cursor.filter)
     const isLarge = cursor.filter.length > LARGE_FILTER_BYTES
     if (isLarge) await leaveTurn()
@@ -221,6 +227,7 @@ export class Documents {
     tx.guardCommit(cursor.namespace)
     const done = await this.read(tx, cursor, { format: 'indexed', withMatches: true, planned })
     const { bucket, batch } = done
+    await this.#renewStale(bucket)
     const indexes = this.#plans.indexesOf(bucket)
     const entries = await IndexWrites.of({ bucket, indexes, before: batch })
     await this.#release(tx, bucket, batch.matches)
@@ -241,6 +248,7 @@ export class Documents {
     const options = { format: 'bson', withMatches: true, needsShard: true, planned } as const
     const done = await this.read(tx, cursor, options)
     const { bucket, batch, run } = done
+    await this.#renewStale(bucket)
     if (batch.matches.length === 0) {
       // Only a scan that came to its end knows that nothing matches.
       const isUpsert = update.isUpsert && !run.isStarted && batch.isComplete
@@ -264,6 +272,14 @@ export class Documents {
     const insertion = new Insertion([upsertDocument(update)], false)
     await this.insert(tx, bucket, insertion)
     return idAt(insertion.prepare(), 0)
+  }
+
+  /** Nobody writes keys into an index whose keys are of another version.
+   *  @throws StoreError 1020: there was one, and the transaction has to begin again */
+  async #renewStale(bucket: Bucket): Promise<void> {
+    if (!bucket.indexes.some(isStale)) return
+    await this.#renewal.run(bucket)
+    throw storeError('notCommitted')
   }
 
   /** Appends bodies to a volume of this member. */

@@ -51,6 +51,12 @@ impl CollatorHandle {
     }
 }
 
+/// Names what makes the keys of strings; keys of another version are void.
+#[napi]
+pub fn collator_version() -> &'static str {
+    Collator::VERSION
+}
+
 /// A field of an index.
 #[napi(object, object_to_js = false)]
 pub struct IndexFieldOptions {

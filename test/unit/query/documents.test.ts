@@ -261,6 +261,29 @@ test('a delete that is refused leaves an open transaction as it was', async () =
   assert.is((await read({})).length, 2)
 })
 
+test('an update whose volume is opened again meanwhile cannot be committed', async () => {
+  await insert({ n: 1 }, { n: 2 })
+  const before = await usedBytes()
+  const { bucketVolume: volume } = member
+  const append = volume.append.bind(volume)
+  const reopening: typeof append = async (...bodies) => {
+    const locations = await append(...bodies)
+    await member.cluster.administration.setShardStatus('BUCKET', 0, 'READONLY')
+    await member.cluster.administration.setShardStatus('BUCKET', 0, 'READWRITE')
+    return locations
+  }
+  const tx = member.store.begin()
+  const cursor = makeCursor(member, {}, { kind: 'UPDATE', update: { $set: { n: 3 } } })
+  volume.append = reopening
+  const updating = () => member.documents.update(tx, cursor, cursor.update!, () => {})
+  assert.match(await errorOf(updating), /^NOT_COMMITTED /)
+  volume.append = append
+  // Whatever the caller thinks of the refusal.
+  assert.match(await errorOf(() => tx.commit()), /^NOT_COMMITTED /)
+  assert.equal((await read({ n: { $lt: 3 } })).length, 2)
+  assert.is(await usedBytes(), before)
+})
+
 test('an INOPERABLE shard answers no reads', async () => {
   await insert({ n: 1 })
   await member.cluster.administration.setShardStatus('BUCKET', 0, 'INOPERABLE')

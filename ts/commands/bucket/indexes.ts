@@ -175,6 +175,8 @@ const describe = subcommand({
     'Status: `WAITING`, `BUILDING`, `READY`, `DROPPED` or `FAILED`. The collation is empty where ' +
       'strings are compared byte by byte.',
     '`cardinality` is the number of entries that the index has now.',
+    'When the version of the collator changes, indexes with a collation are `WAITING` again as ' +
+      'soon as their bucket is used; queries find the same without them.',
   ],
   run: (ctx, { bucket: name, name: indexName }) =>
     inBucket(ctx, name, async (tx, bucket) => {

@@ -13,6 +13,7 @@ import { err, type RespError } from '../../error.js'
 import { type Collation, readCollation } from '../language/collation.js'
 import { decodeJson, isObject } from '../language/json-argument.js'
 import {
+  collatorVersionFor,
   defaultName,
   type IndexDefinition,
   type IndexedType,
@@ -73,13 +74,16 @@ export function parseIndexSchema(text: Buffer, target: SchemaTarget): IndexDefin
   const made: IndexDefinition[] = []
   for (const draft of drafts) {
     refuseKnown(draft, known)
+    const collation = draft.collation ?? inheritedCollation(draft.fields, target.collation)
     const index: IndexDefinition = {
       ...draft,
       id: target.ids.at(made.length),
-      collation: draft.collation ?? inheritedCollation(draft.fields, target.collation),
+      collation,
+      collatorVersion: collatorVersionFor(collation),
       status: target.status,
       hasArrays: false,
       hasSkipped: false,
+      isRebuilt: false,
     }
     known.push(index)
     made.push(index)

@@ -13,7 +13,7 @@ import type { Tx } from '../../store/tx.js'
 import { type Bodies, bodyAt, sliceOf } from '../bodies.js'
 import { type Bucket, changeBucket } from '../buckets.js'
 import { collatorOf } from '../language/collation.js'
-import type { IndexDefinition, IndexStatus } from './indexes.js'
+import { type IndexDefinition, MAINTAINED } from './indexes.js'
 
 const ID_BYTES = 12
 /** Documents whose keys are found in one turn of the event loop, and of how many bytes. */
@@ -21,9 +21,6 @@ const PIECE_DOCUMENTS = 256
 const PIECE_BYTES = 256 * 1024
 /** Entries that are written in one turn. */
 const PIECE_ENTRIES = 1_024
-
-/** Indexes in these states are written, and their uniqueness is kept. */
-export const MAINTAINED: ReadonlySet<IndexStatus> = new Set(['WAITING', 'BUILDING', 'READY'])
 
 /** Of `KeyChanges.kinds`. */
 const CLEARED = 0

@@ -3,7 +3,7 @@
  * bucket reads: as soon as a changed definition is committed, whatever commits later knows it.
  */
 
-import type { Collation } from '../language/collation.js'
+import { COLLATOR_VERSION, type Collation } from '../language/collation.js'
 
 export type IndexedType =
   | 'STRING'
@@ -35,12 +35,16 @@ export interface IndexDefinition {
   readonly unique: boolean
   /** Of its string fields; null = bytes. */
   readonly collation: Collation | null
+  /** What made the keys of its strings; null without a collation. */
+  readonly collatorVersion: string | null
   readonly status: IndexStatus
   /** Some document has several entries: bounds can't be intersected, one document may come
    *  twice. */
   readonly hasArrays: boolean
   /** Not strict: some document has a value without entry: not used for reads. */
   readonly hasSkipped: boolean
+  /** It was READY, and is built again: filters still compare strings as it says. */
+  readonly isRebuilt: boolean
 }
 
 /** Every bucket has it. Its entries are the primary entries; only its counter has its id. */
@@ -51,9 +55,25 @@ export const PRIMARY_INDEX: IndexDefinition = {
   fields: [{ selector: '_id', type: 'OBJECT_ID', multiKey: false }],
   unique: true,
   collation: null,
+  collatorVersion: null,
   status: 'READY',
   hasArrays: false,
   hasSkipped: false,
+  isRebuilt: false,
+}
+
+/** Indexes in these states are written, and their uniqueness is kept. */
+export const MAINTAINED: ReadonlySet<IndexStatus> = new Set(['WAITING', 'BUILDING', 'READY'])
+
+/** The version of the collator that an index of this member has. */
+export function collatorVersionFor(collation: Collation | null): string | null {
+  return collation === null ? null : COLLATOR_VERSION
+}
+
+/** Whether another version of the collator made the keys of an index that is in use: they are
+ *  neither read nor written, and it has to be built again. */
+export function isStale({ status, collation, collatorVersion }: IndexDefinition): boolean {
+  return MAINTAINED.has(status) && collatorVersion !== collatorVersionFor(collation)
 }
 
 /** A definition as JSON has it. */

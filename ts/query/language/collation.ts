@@ -48,6 +48,9 @@ const DEFAULTS: Collation = {
   maxVariable: 'punct',
 }
 
+/** Names what makes the keys of strings in this process; keys of another version are void. */
+export const COLLATOR_VERSION: string = addon.collatorVersion()
+
 /** Collators that are kept. Clients choose collations freely. */
 const KEPT_MAX = 256
 

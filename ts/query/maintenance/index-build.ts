@@ -37,6 +37,9 @@ const BATCH_KEY_BYTES = 128 * 1024
 /** Entries that one transaction looks at in search of its shard's documents. */
 const LOOK_ENTRIES = 1_000
 
+/** What becomes of an index when all documents are in it. */
+const BUILT = { status: 'READY', isRebuilt: false } as const
+
 /** A task in the transaction that does a step of it. */
 export interface TaskStep extends TaskPlace {
   readonly tx: Tx
@@ -55,7 +58,7 @@ export async function fixBoundary(step: TaskStep): Promise<StepOutcome> {
   if (index.status !== 'WAITING') return 'over'
   const [lower, last] = [await edgeId(tx, bucket, false), await edgeId(tx, bucket, true)]
   if (lower === undefined || last === undefined) {
-    changeIndex(tx, bucket, { id: index.id, change: { status: 'READY' } })
+    changeIndex(tx, bucket, { id: index.id, change: BUILT })
     return 'over'
   }
   changeIndex(tx, bucket, { id: index.id, change: { status: 'BUILDING' } })
@@ -202,7 +205,7 @@ async function complete(step: TaskStep, build: BuildProgress): Promise<void> {
     return
   }
   tasks.deleteAll(tx, bucket, index.id)
-  changeIndex(tx, bucket, { id: index.id, change: { status: 'READY' } })
+  changeIndex(tx, bucket, { id: index.id, change: BUILT })
 }
 
 /** The index cannot be built: it is of no use, and may be dropped. */

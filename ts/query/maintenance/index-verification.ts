@@ -24,8 +24,8 @@ import type { Bodies } from '../bodies.js'
 import { type Bucket, openBucket } from '../buckets.js'
 import type { Documents } from '../documents.js'
 import { allIndexes, cardinality } from '../indexes/index-administration.js'
-import { compile, EMPTY_ARRAY, MAINTAINED } from '../indexes/index-writes.js'
-import { type IndexDefinition, PRIMARY_INDEX } from '../indexes/indexes.js'
+import { compile, EMPTY_ARRAY } from '../indexes/index-writes.js'
+import { type IndexDefinition, isStale, MAINTAINED, PRIMARY_INDEX } from '../indexes/indexes.js'
 import type { BucketPlace } from '../removal.js'
 import { type BodyKeys, bodyName, KnownKeys } from './known-keys.js'
 import { readBodies, upToBytes } from './stored-bodies.js'
@@ -94,7 +94,8 @@ class Verification {
       this.#known = new KnownKeys()
       this.#entries += await this.#all((tx, bucket, from) => {
         const index = bucket.indexes.find(candidate => candidate.id === id)
-        if (index === undefined || !MAINTAINED.has(index.status)) return NOTHING
+        // The keys of another version are void.
+        if (index === undefined || isStale(index) || !MAINTAINED.has(index.status)) return NOTHING
         return this.#checkEntries(tx, bucket, { index, from })
       })
     }
@@ -140,7 +141,7 @@ class Verification {
     const batch = await readBatch(tx, { begin: from ?? begin, end })
     const errors: string[] = []
     const { bodies, pairs } = await this.#readAll(batch.pairs, errors)
-    const ready = bucket.indexes.filter(({ status }) => status === 'READY')
+    const ready = bucket.indexes.filter(index => index.status === 'READY' && !isStale(index))
     const expected = [...keysOf(bucket, ready, bodies)]
     for (let from = 0; from < expected.length; from += PIECE_KEYS) {
       const piece = expected.slice(from, from + PIECE_KEYS)

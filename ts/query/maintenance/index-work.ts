@@ -21,7 +21,8 @@ import type { ShardRoutes } from '../../volume/shard-routes.js'
 import type { Volumes } from '../../volume/volumes.js'
 import { type Bucket, changeIndex, findBucket } from '../buckets.js'
 import { allIndexes } from '../indexes/index-administration.js'
-import { type IndexTasks, isActive, type QueuedTask } from '../indexes/index-tasks.js'
+import { type IndexTasks, isActive, type QueuedTask, TaskIds } from '../indexes/index-tasks.js'
+import { isStale } from '../indexes/indexes.js'
 import { analyzeBatch, type Sampling } from './index-analysis.js'
 import {
   buildBatch,
@@ -30,6 +31,7 @@ import {
   type StepOutcome,
   type TaskStep,
 } from './index-build.js'
+import { renewIndexes } from './index-renewal.js'
 import type { IndexStatistics } from './index-statistics.js'
 
 /** Entries of a dropped index that one transaction deletes. */
@@ -108,6 +110,12 @@ export class IndexWork {
       return 'over'
     }
     const { bucket, index, task } = found
+    if (isStale(index)) {
+      // Its tasks are of another version as well.
+      const taskIds = new TaskIds(await tx.readVersion())
+      renewIndexes(tx, { place: { namespace, bucket }, tasks, taskIds })
+      return 'over'
+    }
     if (!this.#serves(task.build?.shard ?? bucket.shards[0]!)) return 'elsewhere'
     tx.guardCommit(namespace)
     const step = { tx, namespace, bucket, index, task, tasks }

@@ -4,7 +4,13 @@
  * strings as the filter compares them.
  */
 
-import type { IndexDefinition, IndexedType, IndexField } from '../indexes/indexes.js'
+import {
+  type IndexDefinition,
+  type IndexedType,
+  type IndexField,
+  isStale,
+  MAINTAINED,
+} from '../indexes/indexes.js'
 import { type Collation, sameCollation } from '../language/collation.js'
 import type { LiteralType } from './logical.js'
 
@@ -41,9 +47,9 @@ export function fitsOrNull(operand: LiteralType, field: IndexField): boolean {
   return operand === 'null' || fits(operand, field)
 }
 
-/** Whether queries may read an index at all: each document is in it. */
+/** Whether queries may read an index at all: each document is in it, under the keys of now. */
 export function isReadable(index: IndexDefinition): boolean {
-  return index.status === 'READY' && !index.hasSkipped
+  return index.status === 'READY' && !index.hasSkipped && !isStale(index)
 }
 
 /** Whether the entries of a field are ordered as the filter compares its values. */
@@ -67,9 +73,10 @@ export function effectiveCollation(
   input: Omit<PlanInput, 'sortField'>,
 ): Collation | null {
   if (input.collation !== null) return input.collation
-  const defining = input.indexes.filter(({ status, collation, fields }) => {
+  const defining = input.indexes.filter(index => {
+    const { collation, fields } = index
     const isString = fields.some(({ selector, type }) => selector === path && type === 'STRING')
-    return status === 'READY' && collation !== null && isString
+    return collation !== null && isString && decidesComparisons(index)
   })
   const single = defining.find(({ kind }) => kind === 'single')
   if (single !== undefined) return single.collation
@@ -78,6 +85,11 @@ export function effectiveCollation(
     return first.collation
   }
   return input.bucketCollation
+}
+
+/** A build over again does not change what filters find. */
+function decidesComparisons({ status, isRebuilt }: IndexDefinition): boolean {
+  return status === 'READY' || (isRebuilt && MAINTAINED.has(status))
 }
 
 /** Whether a document may have several values in a field of an index: then two conditions on it may

@@ -27,7 +27,7 @@ let ids: string[]
 const INDEX: IndexDefinition = {
   ...{ id: 5n, name: 'n', kind: 'single', status: 'READY', unique: true, collation: null },
   fields: [{ selector: 'n', type: 'INT32', multiKey: false }],
-  ...{ hasArrays: false, hasSkipped: false },
+  ...{ collatorVersion: null, hasArrays: false, hasSkipped: false, isRebuilt: false },
 }
 
 test.before.each(async () => {
