@@ -97,8 +97,8 @@ impl Index {
     }
 
     /// The keys that any of several equalities asks for, in ascending ranges that neither overlap
-    /// nor touch. `equalities` is a BSON array of arrays, each as [`Index::bound`] takes it; one for
-    /// which that gives `None` asks for nothing.
+    /// nor touch. `equalities` is a BSON array of arrays, each as [`Index::bound`] takes it; one
+    /// for which that gives `None` asks for nothing.
     ///
     /// # Errors
     /// As [`Index::range`].
