@@ -31,7 +31,7 @@ export interface IndexSet {
   readonly collations: Defined
   /** Paths that have an index of their own which holds every document. */
   readonly sortable: readonly string[]
-  /** Paths that a compound index may give the order of, with ties in the order of further fields. */
+  /** Paths that a compound index may give the order of: ties come in that of further fields. */
   readonly tiedOtherwise: readonly string[]
 }
 
