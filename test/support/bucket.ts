@@ -1,6 +1,6 @@
 /** Buckets through a raw client: replies of queries as data. */
 import { addon } from '../../ts/native.js'
-import { bytesOf, elementsOf, type RespClient, type Word } from './resp-client.js'
+import { bytesOf, elementsOf, type Frame, type RespClient, type Word } from './resp-client.js'
 
 /** A reply of QUERY, DELETE or ADVANCE. */
 export interface Batch {
@@ -11,7 +11,11 @@ export interface Batch {
 
 /** Runs a command that answers a cursor and a batch, in either protocol. */
 export async function batchOf(client: RespClient, ...words: Word[]): Promise<Batch> {
-  const frame = await client.frame(...words)
+  return batchIn(await client.frame(...words))
+}
+
+/** The batch that a reply holds. */
+export function batchIn(frame: Frame): Batch {
   const elements = elementsOf(frame)
   const [cursor, items] = frame.type === '%' ? [elements[1]!, elements[3]!] : elements
   return { cursorId: Number(cursor!.value), items: elementsOf(items!).map(bytesOf) }
