@@ -6,6 +6,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import * as assert from 'uvu/assert'
 import { rounds, seed } from '../support/budget.js'
 import { isOnCluster } from '../support/cluster.js'
+import { assertVerified } from '../support/indexes.js'
 import { Random } from '../support/random.js'
 import {
   elementsOf,
@@ -22,6 +23,8 @@ const LATE = { seed: 1, lateCommits: 0.5, lateReads: 0.5, maxDelayMs: 3 }
 /** Where the id of the connection is in a reply of HELLO. */
 const HELLO_ID = 7
 
+/** Of the bucket that every session has. */
+const SCHEMA = '{"n": {"bson_type": "int32"}}'
 const KEYS = ['k', 'key 2', '', '\r\n', '\0']
 const VALUES: readonly Word[] = [
   '',
@@ -45,7 +48,11 @@ class Requests {
 
   /** The first requests of a session. */
   opening(): Request[] {
-    return [['NAMESPACE', 'CREATE', this.#side], ...this.#home(), ['BUCKET.CREATE', 'b']]
+    return [
+      ['NAMESPACE', 'CREATE', this.#side],
+      ...this.#home(),
+      ['BUCKET.CREATE', 'b', 'INDEXES', SCHEMA],
+    ]
   }
 
   #home(): Request[] {
@@ -200,6 +207,10 @@ for (const transport of ['native', 'node']) {
         assert.equal(got, expected, at)
       }
       await writing
+      const checker = await server.connect()
+      await checker.call('NAMESPACE', 'USE', `left${round}`)
+      await assertVerified(checker, 'b', `seed ${used}, round ${round}`)
+      checker.close()
       for (const client of [piped, single]) {
         client.send('QUIT')
         client.send('PING')
