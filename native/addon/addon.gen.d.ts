@@ -160,6 +160,11 @@ export declare class VolumeHandle {
    */
   append(bodies: Uint8Array, lengths: Uint32Array): Uint32Array
   /**
+   * As `append`, off the event loop. `bodies` and `lengths` must not change until the promise is
+   * settled.
+   */
+  appendAsync(bodies: Buffer, lengths: Uint32Array): Promise<Uint32Array>
+  /**
    * Resolves when everything appended before the call is durable; concurrent calls share one
    * sync. Rejects with POISONED, now and ever after, when a write or sync has failed.
    */

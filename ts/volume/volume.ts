@@ -21,7 +21,7 @@ import { unpack } from '../store/packed-range.js'
 import type { Store } from '../store/store.js'
 import { storeError } from '../store/store-error.js'
 import type { Tx } from '../store/tx.js'
-import type { MaybePromise } from '../store/types.js'
+import { andThen, type MaybePromise } from '../store/types.js'
 import { LOCATION_WORDS, type Locations, locationCount } from './locations.js'
 import { volumeName } from './name.js'
 import type { ShardRoute, ShardRoutes } from './shard-routes.js'
@@ -32,6 +32,8 @@ export type VolumeStatus = (typeof VOLUME_STATUSES)[number]
 
 /** Largest body, in bytes. */
 export const ENTRY_LIMIT_BYTES = 16_777_216
+/** More bytes than these are written off the event loop. */
+const INLINE_BYTES = 1024 * 1024
 /** Segments whose counters are read at the same time. */
 const DESCRIBED_AT_A_TIME = 100
 
@@ -150,9 +152,10 @@ export class Volume implements WritableVolume {
   append(bodies: Buffer, lengths: Uint32Array): MaybePromise<Locations> {
     this.checkWritable()
     if (this.#activeSegment === -1) return this.#appendRolling(bodies, lengths)
-    const locations = this.#tryAppend(bodies, lengths)
-    if (locations.length === lengths.length * LOCATION_WORDS) return locations
-    return this.#appendRolling(bodies, lengths, locations)
+    return andThen(this.#tryAppend(bodies, lengths), locations => {
+      if (locations.length === lengths.length * LOCATION_WORDS) return locations
+      return this.#appendRolling(bodies, lengths, locations)
+    })
   }
 
   /** What `tx` does to this volume; completed when it commits.
@@ -280,13 +283,21 @@ export class Volume implements WritableVolume {
     }
   }
 
-  #tryAppend(bodies: Buffer, lengths: Uint32Array): Locations {
+  #tryAppend(bodies: Buffer, lengths: Uint32Array): MaybePromise<Locations> {
+    if (bodies.length > INLINE_BYTES) {
+      return this.handle.appendAsync(bodies, lengths).catch(cause => this.#notAppended(cause))
+    }
     try {
       return this.handle.append(bodies, lengths)
     } catch (cause) {
-      if (nativeReason(cause)?.code === 'SEGMENT_FULL') return new Uint32Array()
-      throw this.#toError(cause)
+      return this.#notAppended(cause)
     }
+  }
+
+  /** @returns no locations where only room is missing */
+  #notAppended(cause: unknown): Locations {
+    if (nativeReason(cause)?.code === 'SEGMENT_FULL') return new Uint32Array()
+    throw this.#toError(cause)
   }
 
   /** Appends what is left over, rolling over as often as it takes. */
@@ -301,7 +312,7 @@ export class Volume implements WritableVolume {
     let offset = byteLength(lengths.subarray(0, done))
     while (done < lengths.length) {
       await this.#rollOver(this.#activeSegment)
-      const more = this.#tryAppend(bodies.subarray(offset), lengths.subarray(done))
+      const more = await this.#tryAppend(bodies.subarray(offset), lengths.subarray(done))
       all.set(more, done * LOCATION_WORDS)
       offset += byteLength(lengths.subarray(done, done + locationCount(more)))
       done += locationCount(more)

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kronotop_segment::{Location, RealIo, Volume, VolumeOptions};
-use napi::bindgen_prelude::{AsyncTask, Buffer, BufferSlice, PromiseRaw, Uint32ArraySlice};
+use napi::bindgen_prelude::{
+    AsyncTask, Buffer, BufferSlice, PromiseRaw, Uint32Array, Uint32ArraySlice,
+};
 use napi::{Env, Task};
 use napi_derive::napi;
 
@@ -90,6 +92,13 @@ impl VolumeHandle {
         convert::words(env, convert::location_words(&locations))
     }
 
+    /// As `append`, off the event loop. `bodies` and `lengths` must not change until the promise is
+    /// settled.
+    #[napi(catch_unwind, ts_return_type = "Promise<Uint32Array>")]
+    pub fn append_async(&self, bodies: Buffer, lengths: Uint32Array) -> AsyncTask<AppendTask> {
+        AsyncTask::new(AppendTask { volume: self.volume(), bodies, lengths })
+    }
+
     /// Resolves when everything appended before the call is durable; concurrent calls share one
     /// sync. Rejects with POISONED, now and ever after, when a write or sync has failed.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
@@ -165,6 +174,25 @@ pub struct VolumeTail {
     pub segment: u32,
     /// Byte offset of the next entry.
     pub position: i64,
+}
+
+pub struct AppendTask {
+    volume: Arc<Volume>,
+    bodies: Buffer,
+    lengths: Uint32Array,
+}
+
+impl Task for AppendTask {
+    type Output = Vec<Location>;
+    type JsValue = Uint32Array;
+
+    fn compute(&mut self) -> Result<Vec<Location>> {
+        caught(|| self.volume.append(&self.bodies, &self.lengths).map_err(from_volume))
+    }
+
+    fn resolve(&mut self, _env: Env, output: Vec<Location>) -> Result<Uint32Array> {
+        Ok(convert::location_words(&output).into())
+    }
 }
 
 pub struct ReadTask {
