@@ -59,11 +59,22 @@ export declare class IndexSet {
    */
   changes(before?: Uint8Array | undefined | null, beforeEnds?: Uint32Array | undefined | null, after?: Uint8Array | undefined | null, afterEnds?: Uint32Array | undefined | null): KeyChanges
   /**
+   * As `changes`, off the event loop. The arguments must not change until the promise is
+   * settled.
+   */
+  changesAsync(before?: Buffer | undefined | null, beforeEnds?: Uint32Array | undefined | null, after?: Buffer | undefined | null, afterEnds?: Uint32Array | undefined | null): Promise<KeyChanges>
+  /**
    * The keys that conditions on the leading fields of an index ask for, as
    * `kronotop_document::Index::range` reads them. Null when an operand does not fit.
    * @throws INVALID_BSON, INVALID_PROGRAM, INVALID_ARGUMENT
    */
   range(index: number, conditions: Uint8Array): StoreRange | null
+  /**
+   * The keys that any of several equalities on the leading fields of an index asks for, as
+   * `kronotop_document::Index::equalities` reads and orders them.
+   * @throws INVALID_BSON, INVALID_PROGRAM, INVALID_ARGUMENT
+   */
+  equalities(index: number, equalities: Uint8Array): PackedRanges
   /**
    * The text that says that a key of a document, as `changes` gave it, is taken.
    * @throws INVALID_BSON, INVALID_ARGUMENT
@@ -121,6 +132,11 @@ export declare class UpdateHandle {
    * @throws UPDATE, TOO_LARGE, INVALID_BSON
    */
   apply(payload: Uint8Array, ends: Uint32Array): PackedDocuments
+  /**
+   * As `apply`, off the event loop. `payload` and `ends` must not change until the promise is
+   * settled.
+   */
+  applyAsync(payload: Buffer, ends: Uint32Array): Promise<PackedDocuments>
 }
 
 /** The segment files of one shard. A location is four words: segment, position, length, crc32c. */
@@ -253,6 +269,14 @@ export interface PackedDocuments {
   places: Uint32Array
 }
 
+/** Ranges of keys in the store, ascending. */
+export interface PackedRanges {
+  /** The first key of a range, then the key behind its last one, back to back. */
+  keys: Buffer
+  /** Where each key ends. */
+  ends: Uint32Array
+}
+
 /** Documents ready to be appended. */
 export interface PreparedDocuments {
   /** The BSON documents, back to back. */
@@ -269,6 +293,12 @@ export interface PreparedDocuments {
  * @throws INVALID_JSON, INVALID_BSON, ID_TYPE, TOO_DEEP, TOO_LARGE
  */
 export declare function prepareInsert(documents: Array<Buffer>, isJson: boolean): PreparedDocuments
+
+/**
+ * As `prepareInsert`, off the event loop. The documents must not change until the promise is
+ * settled.
+ */
+export declare function prepareInsertAsync(documents: Array<Buffer>, isJson: boolean): Promise<PreparedDocuments>
 
 /** What a scan returns of each document: itself, its JSON text, or its 12-byte `_id`. */
 export type ScanFormat = 'bson' | 'json' | 'ids'

@@ -1,7 +1,7 @@
 /** BUCKET.CURSORS through a socket. */
 import { Int32, ObjectId, serialize } from 'bson'
 import * as assert from 'uvu/assert'
-import { batchOf } from '../support/bucket.js'
+import { batchOf, useJson } from '../support/bucket.js'
 import { serverSuite } from '../support/server-suite.js'
 
 const { server, test } = serverSuite('bucket cursors')
@@ -62,6 +62,18 @@ test('belongs to the session, and refuses what is no operation', async () => {
   assert.is(await client.error('BUCKET.CURSORS', 'foo'), "ERR Unknown 'foo' action")
   const arity = "ERR wrong number of arguments for 'BUCKET.CURSORS' command"
   assert.is(await client.error('BUCKET.CURSORS', 'QUERY', 'DELETE'), arity)
+})
+
+test('goes on where nothing could match, once documents have arrays', async () => {
+  const client = await useJson(await server.connect(3))
+  const indexes = '{"n": {"bson_type": "int32"}}'
+  await client.call('BUCKET.CREATE', 'bounds', 'INDEXES', indexes)
+  await client.call('BUCKET.INSERT', 'bounds', 'DOCS', '{"n": 5}')
+  const first = await batchOf(client, 'BUCKET.QUERY', 'bounds', '{"n": {"$gt": 9, "$lt": 3}}')
+  assert.is(first.items.length, 0)
+  await client.call('BUCKET.INSERT', 'bounds', 'DOCS', '{"n": [10, 2]}')
+  const next = await batchOf(client, 'BUCKET.ADVANCE', 'QUERY', String(first.cursorId))
+  assert.is(next.items.length, 1)
 })
 
 test.run()

@@ -189,19 +189,6 @@ test('takes at most 65,535 documents in a call, and no more in a transaction', a
   assert.equal(await textsOf(client, 'many', '{}'), [])
 })
 
-test('administration is committed at once, also inside BEGIN', async () => {
-  const client = await open('outside', 1)
-  await client.call('BEGIN')
-  await client.call('BUCKET.CREATE', 'inside')
-  await client.call('BUCKET.INSERT', 'outside', 'DOCS', '{"n": 2}')
-  const other = await server.connect()
-  const listed = (await other.call('BUCKET.LIST')) as string[]
-  assert.ok(listed.includes('inside'))
-  await client.call('ROLLBACK')
-  assert.equal(await queryAll(client, 'inside', '{}'), [])
-  assert.equal(await textsOf(client, 'outside', '{}'), ['{"n": 1}'])
-})
-
 test('numbers cursors of all kinds in one row, those of failed executions included', async () => {
   const client = await open('numbered', 2, 'INDEXES', '{"n":{"bson_type":"int32","unique":true}}')
   const cursorOf = async (...words: string[]) => (await batchOf(client, ...words)).cursorId
@@ -270,29 +257,45 @@ test('closes and lists cursors of buckets that are gone', async () => {
   await client.exchange(['BUCKET.CLOSE', 'update', '1'], '+OK\r\n')
 })
 
-test('a query conflicts with what it read, unless SNAPSHOTREAD is on', async () => {
-  const words = ['BUCKET.UPDATE', 'read', '{"n":2}'] as const
+test('a cursor keeps the SNAPSHOTREAD that it was made with', async () => {
   const client = await open('read', 3)
   const other = await useJson(await server.connect())
-  const commits = async (query: readonly string[], value: number): Promise<string> => {
-    await client.call('BEGIN')
-    await batchOf(client, ...query)
-    await client.call('BUCKET.INSERT', 'read', 'DOCS', `{"from":${value}}`)
-    await batchOf(other, ...words, `{"$set":{"m":${value}}}`)
-    const { value: reply } = await client.frame('COMMIT')
-    return String(reply).split(' ')[0]!
+  const cursors: string[] = []
+  for (const state of ['ON', 'OFF']) {
+    await client.call('SNAPSHOTREAD', state)
+    const query = ['BUCKET.QUERY', 'read', '{"n":{"$lt":4}}', 'LIMIT', '1']
+    cursors.push(String((await batchOf(client, ...query)).cursorId))
   }
-  const query = ['BUCKET.QUERY', 'read', '{"n":{"$lt":4}}']
-  assert.is(await commits(query, 1), 'NOT_COMMITTED')
-  await client.call('SNAPSHOTREAD', 'ON')
-  assert.is(await commits(query, 2), 'OK')
-  // A cursor keeps what was set when it was made.
-  const { cursorId } = await batchOf(client, ...query, 'LIMIT', '1')
   await client.call('SNAPSHOTREAD', 'OFF')
-  assert.is(await commits(['BUCKET.ADVANCE', 'QUERY', String(cursorId)], 3), 'OK')
-  assert.is(await commits(['BUCKET.DELETE', 'read', '{"n":2,"m":"x"}'], 4), 'NOT_COMMITTED')
-  await client.call('SNAPSHOTREAD', 'ON')
-  assert.is(await commits(['BUCKET.DELETE', 'read', '{"n":2,"m":"x"}'], 5), 'NOT_COMMITTED')
+  const commit = async (cursor: string): Promise<string> => {
+    await client.call('BEGIN')
+    await batchOf(client, 'BUCKET.ADVANCE', 'QUERY', cursor)
+    await client.call('BUCKET.INSERT', 'read', 'DOCS', '{}')
+    await batchOf(other, 'BUCKET.UPDATE', 'read', '{"n":2}', `{"$set":{"by":${cursor}}}`)
+    const { value } = await client.frame('COMMIT')
+    return String(value).split(' ')[0]!
+  }
+  assert.equal([await commit(cursors[0]!), await commit(cursors[1]!)], ['OK', 'NOT_COMMITTED'])
+})
+
+test('of two sessions with one unique value at most one commits', async () => {
+  const index = '{"n":{"bson_type":"int32","unique":true}}'
+  const client = await open('contested', 2, 'INDEXES', index)
+  const other = await useJson(await server.connect())
+  const insert = ['BUCKET.INSERT', 'contested', 'DOCS', '{"n":9}']
+  for (const [i, update] of [
+    insert,
+    ['BUCKET.UPDATE', 'contested', '{"n":2}', '{"$set":{"n":9}}'],
+  ].entries()) {
+    await client.call('SNAPSHOTREAD', i === 0 ? 'ON' : 'OFF')
+    await client.call('BEGIN')
+    await client.call(...update)
+    await other.call(...insert)
+    assert.match(await client.error('COMMIT'), /^NOT_COMMITTED /)
+    assert.is(await client.error(...update), "DUPLICATEKEY Duplicate key: 'n' 9")
+    assert.is((await batchOf(other, 'BUCKET.DELETE', 'contested', '{"n":9}')).items.length, 1)
+  }
+  assert.equal(await textsOf(client, 'contested', '{}'), ['{"n": 1}', '{"n": 2}'])
 })
 
 test('an open transaction reads its own writes through indexes', async () => {

@@ -1,7 +1,7 @@
 /** Predicates, paths, `$elemMatch` and regular expressions, row by row; matches by hand. */
 import { Code, MaxKey, MinKey, serialize } from 'bson'
 import * as assert from 'uvu/assert'
-import { queryAll, useJson } from '../support/bucket.js'
+import { ARGUMENT_FORMS, queryAll, useJson } from '../support/bucket.js'
 import type { RespClient, Word } from '../support/resp-client.js'
 import { serverSuite } from '../support/server-suite.js'
 
@@ -23,7 +23,9 @@ async function check(bucket: string, { documents, matches }: Group): Promise<voi
   )
   await client.call('BUCKET.INSERT', bucket, 'DOCS', ...numbered)
   for (const [filter, numbers] of matches) {
-    assert.equal(await numbersOf(client, bucket, filter), numbers, filter)
+    for (const as of ARGUMENT_FORMS) {
+      assert.equal(await numbersOf(client, bucket, as(filter)), numbers, filter)
+    }
     const others = documents.map((_, i) => i + 1).filter(n => !numbers.includes(n))
     assert.equal(await numbersOf(client, bucket, `{"$nor":[${filter}]}`), others, `not ${filter}`)
   }
@@ -130,6 +132,45 @@ const TYPES: Group = {
 }
 
 test('types, equality and order', () => check('types', TYPES))
+
+test('numbers of different types compare without loss', () =>
+  check('numbers', {
+    documents: [
+      '{"v":9007199254740993}',
+      '{"v":9007199254740992.0}',
+      '{"v":{"$numberDecimal":"0.10"}}',
+      '{"v":0.1}',
+      '{"v":{"$numberDecimal":"9007199254740993.5"}}',
+      '{"v":9223372036854775807}',
+      '{"v":{"$numberDouble":"-Infinity"}}',
+      '{"v":{"$numberDecimal":"-0E+3"}}',
+      '{"v":{"$numberDecimal":"NaN"}}',
+      `{"v":${NAN}}`,
+      '{"v":{"$numberDecimal":"Infinity"}}',
+      '{"v":{"$numberDecimal":"1E+400"}}',
+    ],
+    matches: [
+      ['{"v":9007199254740992.0}', [2]],
+      ['{"v":9007199254740992}', [2]],
+      ['{"v":{"$gt":9007199254740992.0}}', [1, 5, 6, 9, 10, 11, 12]],
+      [`{"v":${NAN}}`, [9, 10]],
+      ['{"v":{"$numberDecimal":"NaN"}}', [9, 10]],
+      ['{"v":{"$gt":{"$numberDouble":"Infinity"}}}', [9, 10]],
+      ['{"v":{"$numberDouble":"Infinity"}}', [11]],
+      ['{"v":{"$gt":1.7976931348623157e308}}', [9, 10, 11, 12]],
+      ['{"v":{"$numberDecimal":"9007199254740993"}}', [1]],
+      ['{"v":{"$lt":{"$numberDecimal":"9007199254740993.5"},"$gt":1}}', [1, 2]],
+      // As a decimal a double is its shortest text.
+      ['{"v":0.1}', [3, 4]],
+      ['{"v":{"$numberDecimal":"0.1"}}', [3, 4]],
+      ['{"v":{"$gte":9223372036854775807}}', [6, 9, 10, 11, 12]],
+      // The double next to the largest 64-bit integer is above it.
+      ['{"v":{"$gte":9223372036854775808.0}}', [9, 10, 11, 12]],
+      ['{"v":{"$lt":9223372036854775808.0,"$gt":9007199254740993.5}}', [6]],
+      ['{"v":{"$lte":{"$numberDecimal":"-Infinity"}}}', [7]],
+      ['{"v":{"$in":[-0.0]}}', [8]],
+    ],
+  }))
 
 test('paths through arrays', () =>
   check('paths', {
@@ -307,7 +348,9 @@ test('answers mistakes with the documented texts', async () => {
   await client.call('BUCKET.CREATE', 'mistaken')
   const refused = (filter: Word) => client.error('BUCKET.QUERY', 'mistaken', filter)
   for (const [filter, error] of MISTAKES) {
-    assert.is(await refused(filter), `ERR BQL parse error: ${error}`, filter)
+    for (const as of ARGUMENT_FORMS) {
+      assert.is(await refused(as(filter)), `ERR BQL parse error: ${error}`, filter)
+    }
   }
   for (const filter of CONTAINERS) {
     assert.match(await refused(filter), /^ERR BQL parse error: [^\n]+$/, filter)

@@ -170,6 +170,24 @@ test('gives back every BSON type as it came', async () => {
   assert.equal(EJSON.stringify(rest), EJSON.stringify(others))
 })
 
+test('takes hexadecimal digits of an id in any case, at the top only', async () => {
+  const { json } = await open('hex')
+  const upper = 'ABCDEF0123456789ABCDEF01'
+  const inserted = await json.call(
+    'BUCKET.INSERT',
+    'hex',
+    'DOCS',
+    `{"a":"${upper}","_id":"${upper}"}`,
+  )
+  assert.equal(inserted, [upper.toLowerCase()])
+  const shown = `{"_id": "${upper.toLowerCase()}", "a": "${upper}"}`
+  assert.is((await firstOf(json, 'hex', `{"_id":"${upper}"}`)).toString(), shown)
+  for (const id of [`"${upper}0"`, `"${upper.slice(1)}"`, '"g"', '{}', '[]', '{"$date":0}']) {
+    const error = await json.error('BUCKET.INSERT', 'hex', 'DOCS', `{"_id":${id}}`)
+    assert.is(error, 'ERR _id field must be of type ObjectId')
+  }
+})
+
 test('ignores what stands behind the closing brace', async () => {
   const { json } = await open('behind')
   await json.call('BUCKET.INSERT', 'behind', 'DOCS', ' {"a":1} and more', '{"a":2}}')
@@ -250,5 +268,43 @@ test('bounds documents by their BSON, whatever they came as', async () => {
   const words = ['bounds', '{"e":{"$exists":true}}']
   assert.is((await textsOf(json, ...words))[0]!.length, escaped.length + '{"e": ""}'.length)
 })
+
+test('sorts, projects, changes and returns documents of 16 MiB', async () => {
+  const { json, bson } = await open('huge')
+  const ids = [1, 2, 3, 4, 5].map(n => new ObjectId(n.toString(16).padStart(24, '0')))
+  const bytes =
+    16 * MIB - bodyOf({ _id: ids[0], n: new Int32(1), b: new Binary(Buffer.alloc(0)) }).length
+  const bodies = ids.map((_id, i) => {
+    return bodyOf({ _id, n: new Int32(5 - i), b: new Binary(Buffer.alloc(bytes, i)) })
+  })
+  for (const body of bodies) {
+    assert.is(body.length, 16 * MIB)
+    await bson.call('BUCKET.INSERT', 'huge', 'DOCS', body)
+  }
+  // A batch ends when it has become large; what it leaves comes in the next.
+  const found: Buffer[] = []
+  let batch = await batchOf(bson, 'BUCKET.QUERY', 'huge', '{}')
+  for (; batch.items.length > 0; batch = await batchOf(bson, ...advance(batch.cursorId))) {
+    assert.ok(batch.items.length < bodies.length)
+    found.push(...batch.items)
+  }
+  assert.ok(found.every((body, i) => body.equals(bodies[i]!)))
+  assert.is(found.length, bodies.length)
+  const three = ['huge', '{"n":{"$lte":3}}', 'RESULTSORT', 'n', 'ASC']
+  const parts = ['PROJECTION', '{"b":0}']
+  assert.equal(await textsOf(json, ...three, ...parts), ['{"n": 1}', '{"n": 2}', '{"n": 3}'])
+  const sorted = await batchOf(bson, 'BUCKET.QUERY', ...three)
+  assert.ok(sorted.items.every((body, i) => body.equals(bodies[4 - i]!)))
+  const update = ['BUCKET.UPDATE', 'huge', '{"n":{"$lte":2}}']
+  assert.match(await json.error(...update, '{"$set":{"x":1}}'), /^ERR (?!internal error)/)
+  assert.is((await batchOf(json, ...update, '{"$set":{"n":7}}')).items.length, 2)
+  assert.is(
+    (await batchOf(json, 'BUCKET.UPDATE', 'huge', '{"n":7}', '{"$unset":["b"]}')).items.length,
+    2,
+  )
+  assert.equal(await textsOf(json, 'huge', '{"n":7}'), ['{"n": 7}', '{"n": 7}'])
+})
+
+const advance = (cursorId: number): string[] => ['BUCKET.ADVANCE', 'QUERY', String(cursorId)]
 
 test.run()

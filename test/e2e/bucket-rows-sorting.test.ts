@@ -150,6 +150,46 @@ test('SORTBY goes with conditions on its field, and any others', async () => {
   }
 })
 
+test('a cursor in the order of an index shows what comes ahead, and nothing twice', async () => {
+  const client = await open(
+    'moving',
+    [1, 2, 3, 4, 5].map(v => `{"v":${v}}`),
+    'INDEXES',
+    INT,
+  )
+  const set = (from: number, to: number) =>
+    client.call('BUCKET.UPDATE', 'moving', `{"v":${from}}`, `{"$set":{"v":${to}}}`)
+  const numbers = (items: readonly Buffer[]) => items.map(item => JSON.parse(item.toString()).v)
+  for (const words of [['SORTBY', 'v', 'ASC'], []]) {
+    const query = ['moving', '{"v":{"$gte":0}}', ...words, 'LIMIT', '2']
+    const first = await batchOf(client, 'BUCKET.QUERY', ...query)
+    assert.equal(numbers(first.items), [1, 2])
+    // One that was shown goes ahead, one that was not goes behind; new ones come on both sides.
+    await set(1, 9)
+    await set(4, 0)
+    await client.call('BUCKET.INSERT', 'moving', 'DOCS', '{"v":1}', '{"v":7}')
+    const rest: number[] = []
+    for (let items = first.items; items.length > 0; ) {
+      items = (await batchOf(client, 'BUCKET.ADVANCE', 'QUERY', String(first.cursorId))).items
+      rest.push(...numbers(items))
+    }
+    assert.equal(rest, [3, 5, 7])
+    await client.call('BUCKET.DELETE', 'moving', '{"v":{"$in":[1,7]}}')
+    await set(9, 1)
+    await set(0, 4)
+  }
+})
+
+test('without SORTBY the order is that of the scan, for a union that of the ids', async () => {
+  const client = await open('unsorted', NUMBERS, 'INDEXES', INT)
+  const found = (filter: string) => sorted(client, 'unsorted', filter)
+  assert.equal(await found('{"other":null}'), [1, 2, 3, 4, 5, 6, 7])
+  assert.equal(await found('{"v":{"$gt":0}}'), [2, 6, 4, 1, 7])
+  const union = ['unsorted', '{"$or":[{"v":3},{"v":1},{"v":2}]}']
+  assert.equal(await batches(client, ...union), [[1, 2, 4, 6, 7]])
+  assert.equal(await batches(client, 'unsorted', '{"v":{"$in":[3,null,1]}}'), [[1, 2, 3, 5, 6, 7]])
+})
+
 test('SORTBY _id needs no index', async () => {
   const client = await open('by-id', NUMBERS)
   assert.equal(await sorted(client, 'by-id', '{"v":{"$gte":2}}', 'SORTBY', '_id', 'ASC'), [1, 4, 7])

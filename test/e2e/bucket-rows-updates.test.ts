@@ -1,6 +1,6 @@
 /** The update language, row by row: what becomes of a document, and what is refused. */
 import * as assert from 'uvu/assert'
-import { batchOf, textsOf, useJson } from '../support/bucket.js'
+import { ARGUMENT_FORMS, batchOf, textsOf, useJson } from '../support/bucket.js'
 import type { RespClient } from '../support/resp-client.js'
 import { serverSuite } from '../support/server-suite.js'
 
@@ -17,12 +17,14 @@ async function check(cases: readonly Case[]): Promise<void> {
   const client = await useJson(await server.connect())
   await client.call('BUCKET.CREATE', 'rows', 'IF-NOT-EXISTS')
   for (const [doc, filter, update, after] of cases) {
-    await client.call('BUCKET.INSERT', 'rows', 'DOCS', doc)
-    const { items } = await batchOf(client, 'BUCKET.UPDATE', 'rows', filter, update)
-    const found = await textsOf(client, 'rows', '{}')
-    assert.equal(found, [after ?? doc], `${update} on ${doc}`)
-    assert.is(items.length, after === null ? 0 : 1, `${update} on ${doc}`)
-    assert.is((await batchOf(client, 'BUCKET.DELETE', 'rows', '{}')).items.length, 1)
+    for (const as of ARGUMENT_FORMS) {
+      await client.call('BUCKET.INSERT', 'rows', 'DOCS', doc)
+      const { items } = await batchOf(client, 'BUCKET.UPDATE', 'rows', as(filter), as(update))
+      const found = await textsOf(client, 'rows', '{}')
+      assert.equal(found, [after ?? doc], `${update} on ${doc}`)
+      assert.is(items.length, after === null ? 0 : 1, `${update} on ${doc}`)
+      assert.is((await batchOf(client, 'BUCKET.DELETE', 'rows', '{}')).items.length, 1)
+    }
   }
 }
 
@@ -314,7 +316,10 @@ test('refuses what is malformed or does not fit, and changes nothing', async () 
   const documents = ['{"s": [10, 90], "t": 5, "e": []}', '{"s": [90, 10], "t": 5, "e": []}']
   await client.call('BUCKET.INSERT', 'refusing', 'DOCS', ...documents)
   for (const [filter, update, error] of REFUSALS) {
-    assert.is(await client.error('BUCKET.UPDATE', 'refusing', filter, update), `ERR ${error}`)
+    for (const as of ARGUMENT_FORMS) {
+      const words = ['BUCKET.UPDATE', 'refusing', as(filter), as(update)]
+      assert.is(await client.error(...words), `ERR ${error}`, update)
+    }
   }
   for (const item of ['1', 'null', '{"a":1}', '["a"]']) {
     const error = await client.error('BUCKET.UPDATE', 'refusing', '{}', `{"$unset":[${item}]}`)

@@ -1,9 +1,9 @@
 /** Upserts, options of BUCKET.UPDATE, its replies, and what an update does to indexes. */
 import { Int32, ObjectId, serialize } from 'bson'
 import * as assert from 'uvu/assert'
-import { batchOf, queryAll, textsOf, useJson } from '../support/bucket.js'
+import { ARGUMENT_FORMS, batchOf, queryAll, textsOf, useJson } from '../support/bucket.js'
 import { entryCount, verify } from '../support/indexes.js'
-import { bytesOf, elementsOf, type RespClient } from '../support/resp-client.js'
+import { bytesOf, elementsOf, type RespClient, type Word } from '../support/resp-client.js'
 import { serverSuite } from '../support/server-suite.js'
 
 const { server, test } = serverSuite('upserts and the rest of BUCKET.UPDATE')
@@ -18,7 +18,7 @@ async function open(bucket: string, ...words: string[]): Promise<RespClient> {
 }
 
 /** Updates, and says how many ids the reply has. */
-async function update(client: RespClient, ...words: string[]): Promise<number> {
+async function update(client: RespClient, ...words: Word[]): Promise<number> {
   return (await batchOf(client, 'BUCKET.UPDATE', ...words)).items.length
 }
 
@@ -60,9 +60,11 @@ test('inserts the equalities of the filter and what is set', async () => {
   const client = await open('equalities')
   for (const [filter, changes, document] of INSERTED) {
     const words = changes === '{}' ? '{"upsert":true}' : `${changes.slice(0, -1)},"upsert":true}`
-    assert.is(await update(client, 'equalities', filter, words), 1, filter)
-    assert.equal(await textsOf(client, 'equalities', '{}'), [document], `${filter} ${changes}`)
-    await batchOf(client, 'BUCKET.DELETE', 'equalities', '{}')
+    for (const as of ARGUMENT_FORMS) {
+      assert.is(await update(client, 'equalities', as(filter), as(words)), 1, filter)
+      assert.equal(await textsOf(client, 'equalities', '{}'), [document], `${filter} ${changes}`)
+      await batchOf(client, 'BUCKET.DELETE', 'equalities', '{}')
+    }
   }
 })
 

@@ -156,8 +156,8 @@ class Round {
     const specs = (defined?.compounds ?? []).filter(one => one.path === path).map(one => one.spec)
     // The index that was read orders the texts; which one that was is the planner's choice.
     const orders = [defined?.singles.get(path), ...specs].map(textOrder)
-    if (!sortable.includes(path)) {
-      // Read through a compound index: ties are in the order of its other fields.
+    if (!sortable.includes(path) || indexes?.tiedOtherwise.includes(path)) {
+      // Maybe read through a compound index: then ties are in the order of its other fields.
       assert.equal(found.toSorted(), expected.map(hexId).toSorted())
       const byId = new Map(expected.map(doc => [hexId(doc), doc]))
       const docs = found.map(id => byId.get(id)!)

@@ -1,5 +1,6 @@
 /** Buckets through a raw client: replies of queries as data. */
-import { bytesOf, elementsOf, type RespClient, type Word } from './resp-client.js'
+import { addon } from '../../ts/native.js'
+import { bytesOf, elementsOf, type Frame, type RespClient, type Word } from './resp-client.js'
 
 /** A reply of QUERY, DELETE or ADVANCE. */
 export interface Batch {
@@ -10,7 +11,11 @@ export interface Batch {
 
 /** Runs a command that answers a cursor and a batch, in either protocol. */
 export async function batchOf(client: RespClient, ...words: Word[]): Promise<Batch> {
-  const frame = await client.frame(...words)
+  return batchIn(await client.frame(...words))
+}
+
+/** The batch that a reply holds. */
+export function batchIn(frame: Frame): Batch {
   const elements = elementsOf(frame)
   const [cursor, items] = frame.type === '%' ? [elements[1]!, elements[3]!] : elements
   return { cursorId: Number(cursor!.value), items: elementsOf(items!).map(bytesOf) }
@@ -48,3 +53,9 @@ export async function textsOf(client: RespClient, ...words: Word[]): Promise<str
   const { items } = await batchOf(client, 'BUCKET.QUERY', ...words)
   return items.map(item => item.toString().replace(/^\{"_id": "[0-9a-f]{24}"(?:, )?/, '{'))
 }
+
+/** JSON arguments as they are, and as BSON. */
+export const ARGUMENT_FORMS: readonly ((text: string) => Word)[] = [
+  text => text,
+  text => addon.jsonToBson(Buffer.from(text)),
+]

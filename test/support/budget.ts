@@ -45,6 +45,7 @@ const ROUNDS = {
   'garbage on a socket': { short: 60, long: 3_000 },
   pipelines: { short: 40, long: 3_000 },
   'filters on random documents': { short: 10_000, long: 200_000 },
+  'cursors beside writers': { short: 60, long: 3_000 },
   'filters beside mingo': { short: 100_000, long: 5_000_000 },
   'damaged documents': { short: 20_000, long: 1_000_000 },
   'frames on a socket': { short: 500_000, long: 3_000_000 },

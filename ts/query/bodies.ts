@@ -115,7 +115,7 @@ export async function applyUpdate(update: UpdateHandle, bodies: Bodies): Promise
     const start = from === 0 ? 0 : bodies.ends[from - 1]!
     while (to < count && to - from < PIECE_DOCUMENTS && bodies.ends[to]! - start <= PIECE_BYTES)
       to++
-    pieces.push({ from, changed: applyTo(update, sliceOf(bodies, from, to)) })
+    pieces.push({ from, changed: await applyTo(update, sliceOf(bodies, from, to)) })
     from = to
     if (from < count) await yieldTurn()
   }
@@ -133,8 +133,10 @@ export async function applyUpdate(update: UpdateHandle, bodies: Bodies): Promise
   }
 }
 
-function applyTo(update: UpdateHandle, { payload, ends }: Bodies): PackedDocuments {
+/** A large document off the event loop. */
+async function applyTo(update: UpdateHandle, { payload, ends }: Bodies): Promise<PackedDocuments> {
   try {
+    if (payload.length > PIECE_BYTES) return await update.applyAsync(payload, ends)
     return update.apply(payload, ends)
   } catch (cause) {
     throw updateError(cause)

@@ -58,7 +58,7 @@ export class Insertion {
   /** The documents, converted and checked, each with its `_id`.
    *  @throws RespError ERR _id field must be of type ObjectId, DUPLICATEKEY, ERR <parser text> */
   prepare(): PreparedDocuments {
-    this.#prepared ??= checked(joinPieces([...this.#pieces()]))
+    this.#prepared ??= checked(joinPieces(this.#pieces().map(piece => this.#convert(piece))))
     return this.#prepared
   }
 
@@ -67,7 +67,8 @@ export class Insertion {
     if (this.#prepared === undefined) {
       const pieces: PreparedDocuments[] = []
       for (const piece of this.#pieces()) {
-        pieces.push(piece)
+        const isLarge = piece.length === 1 && piece[0]!.length > PIECE_BYTES
+        pieces.push(isLarge ? await this.#convertAside(piece) : this.#convert(piece))
         await yieldTurn()
       }
       this.#prepared = checked(joinPieces(pieces))
@@ -75,12 +76,31 @@ export class Insertion {
     return this.#prepared
   }
 
-  *#pieces(): Generator<PreparedDocuments> {
+  #pieces(): Buffer[][] {
     if (this.count > INSERT_LIMIT) throw err('too many entries in a single transaction')
+    const pieces: Buffer[][] = []
     for (let from = 0; from < this.count; ) {
       const to = endOfPiece(this.#documents, from)
-      yield prepare(this.#documents.slice(from, to), this.#isJson)
+      pieces.push(this.#documents.slice(from, to))
       from = to
+    }
+    return pieces
+  }
+
+  #convert(documents: Buffer[]): PreparedDocuments {
+    try {
+      return addon.prepareInsert(documents, this.#isJson)
+    } catch (cause) {
+      throw documentError(cause)
+    }
+  }
+
+  /** Off the event loop. */
+  async #convertAside(documents: Buffer[]): Promise<PreparedDocuments> {
+    try {
+      return await addon.prepareInsertAsync(documents, this.#isJson)
+    } catch (cause) {
+      throw documentError(cause)
     }
   }
 
@@ -96,14 +116,11 @@ export class Insertion {
   }
 }
 
-function prepare(documents: Buffer[], isJson: boolean): PreparedDocuments {
-  try {
-    return addon.prepareInsert(documents, isJson)
-  } catch (cause) {
-    const reason = nativeReason(cause)
-    if (reason === undefined || !DOCUMENT_CODES.has(reason.code)) throw cause
-    throw err(reason.message, { cause })
-  }
+/** A refusal that is the user's to know, or the cause itself. */
+function documentError(cause: unknown): unknown {
+  const reason = nativeReason(cause)
+  if (reason === undefined || !DOCUMENT_CODES.has(reason.code)) return cause
+  return err(reason.message, { cause })
 }
 
 /** @throws RespError DUPLICATEKEY when an `_id` comes twice */

@@ -120,6 +120,7 @@ export class QueryPlans {
         }
         return indexRange(this.indexesOf(bucket), { index, equalities, lower, upper })
       },
+      encodeEach: (index, equalities) => equalRanges(this.indexesOf(bucket), index, equalities),
       isDescending,
       estimate: this.#estimator(bucket),
     })
@@ -168,14 +169,35 @@ function indexRange(
   return set.range(place, conditionsOf(equalities)) ?? 'nothing'
 }
 
+function equalRanges(
+  { definitions, set }: CompiledIndexes,
+  index: IndexDefinition,
+  equalities: readonly (readonly Literal[])[],
+): KeyRange[] {
+  const place = definitions.findIndex(({ id }) => id === index.id)
+  const { keys, ends } = set.equalities(place, bsonOf({ ...equalities }))
+  const ranges: KeyRange[] = []
+  let start = 0
+  for (let i = 0; i < ends.length; i += 2) {
+    const [middle, end] = [ends[i]!, ends[i + 1]!]
+    ranges.push({ begin: keys.subarray(start, middle), end: keys.subarray(middle, end) })
+    start = end
+  }
+  return ranges
+}
+
 /** In the form that `Index::range` of `native/document` reads. */
 function conditionsOf(equalities: readonly Literal[], lower?: Bound, upper?: Bound): Buffer {
   const conditions: Document = {}
   if (equalities.length > 0) conditions.eq = equalities
   if (lower !== undefined) conditions[lower.isInclusive ? 'gte' : 'gt'] = lower.value
   if (upper !== undefined) conditions[upper.isInclusive ? 'lte' : 'lt'] = upper.value
+  return bsonOf(conditions)
+}
+
+function bsonOf(document: Document): Buffer {
   try {
-    return Buffer.from(serialize(conditions))
+    return Buffer.from(serialize(document))
   } catch (cause) {
     if (cause instanceof BSONError) throw err('BQL parse error: Invalid BSON format', { cause })
     throw cause

@@ -88,6 +88,8 @@ export function collationOf(
 /** Can the indexes of a plan still be read as they were planned? */
 function isAsPlanned({ ranges }: BoundPlan, planned: Bucket, bucket: Bucket): boolean {
   if (planned.edition === bucket.edition) return true
+  // Nothing lay between its bounds; of an array two elements may meet them.
+  if (ranges.length === 0) return false
   return ranges.every(({ index }) => {
     if (index.id === PRIMARY_INDEX.id) return true
     const now = bucket.indexes.find(({ id }) => id === index.id)

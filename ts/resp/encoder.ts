@@ -24,6 +24,8 @@ import type { ReplyWriter } from './writer.js'
 const LINE_BREAKS = /[\r\n]/g
 /** Longest string whose UTF-8 length is found by counting rather than by a native call. */
 const COUNTED_TEXT_MAX = 64
+/** Bulks of a packed array from this size on are handed over as ropes. */
+const LARGE_BULK_BYTES = 64 * 1024
 const COLON = 0x3a
 const DOLLAR = 0x24
 /** Below it the writer makes the digits. */
@@ -185,13 +187,13 @@ export class Encoder {
   }
 
   #packed({ payload, ends }: PackedBulks): void {
-    this.#out.ensure(payload.length + ends.length * 16 + 16)
     this.#out.latin1(`*${ends.length}\r\n`)
     let start = 0
     for (let i = 0; i < ends.length; i++) {
       const end = ends[i]!
       this.#length(end - start)
-      this.#out.part(payload, start, end)
+      if (end - start < LARGE_BULK_BYTES) this.#out.part(payload, start, end)
+      else this.#out.rope(Rope.join([payload.subarray(start, end)]))
       this.#out.latin1('\r\n')
       start = end
     }

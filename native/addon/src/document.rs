@@ -59,21 +59,61 @@ pub fn prepare_insert<'env>(
     documents: Vec<BufferSlice<'env>>,
     is_json: bool,
 ) -> Result<PreparedDocuments<'env>> {
-    let mut bodies = Vec::new();
-    let mut lengths = Vec::with_capacity(documents.len());
-    let mut ids = Vec::with_capacity(documents.len() * 12);
-    for document in &documents {
-        let (body, id) = prepare(document, is_json).map_err(|error| from_document(&error))?;
-        // Lossless: a document has 16 MiB at most.
-        lengths.push(body.len() as u32);
-        bodies.extend_from_slice(&body);
-        ids.extend_from_slice(&id);
+    Prepared::of(documents.iter().map(|document| &**document), is_json)?.into_js(env)
+}
+
+/// As `prepareInsert`, off the event loop. The documents must not change until the promise is
+/// settled.
+#[napi(catch_unwind, ts_return_type = "Promise<PreparedDocuments>")]
+pub fn prepare_insert_async(documents: Vec<Buffer>, is_json: bool) -> AsyncTask<PrepareTask> {
+    AsyncTask::new(PrepareTask { documents, is_json })
+}
+
+pub struct PrepareTask {
+    documents: Vec<Buffer>,
+    is_json: bool,
+}
+
+impl<'task> ScopedTask<'task> for PrepareTask {
+    type Output = Prepared;
+    type JsValue = PreparedDocuments<'task>;
+
+    fn compute(&mut self) -> Result<Prepared> {
+        caught(|| Prepared::of(self.documents.iter().map(|document| &**document), self.is_json))
     }
-    Ok(PreparedDocuments {
-        bodies: convert::buffer(env, bodies)?,
-        lengths: convert::words(env, lengths)?,
-        ids: convert::buffer(env, ids)?,
-    })
+
+    fn resolve(&mut self, env: &'task Env, output: Prepared) -> Result<PreparedDocuments<'task>> {
+        output.into_js(env)
+    }
+}
+
+#[derive(Default)]
+pub struct Prepared {
+    bodies: Vec<u8>,
+    lengths: Vec<u32>,
+    ids: Vec<u8>,
+}
+
+impl Prepared {
+    fn of<'a>(documents: impl Iterator<Item = &'a [u8]>, is_json: bool) -> Result<Self> {
+        let mut prepared = Self::default();
+        for document in documents {
+            let (body, id) = prepare(document, is_json).map_err(|error| from_document(&error))?;
+            // Lossless: a document has 16 MiB at most.
+            prepared.lengths.push(body.len() as u32);
+            prepared.bodies.extend_from_slice(&body);
+            prepared.ids.extend_from_slice(&id);
+        }
+        Ok(prepared)
+    }
+
+    fn into_js(self, env: &Env) -> Result<PreparedDocuments<'_>> {
+        Ok(PreparedDocuments {
+            bodies: convert::buffer(env, self.bodies)?,
+            lengths: convert::words(env, self.lengths)?,
+            ids: convert::buffer(env, self.ids)?,
+        })
+    }
 }
 
 fn prepare(
@@ -282,7 +322,7 @@ impl Finish {
 /// A compiled update.
 #[napi]
 pub struct UpdateHandle {
-    update: Update,
+    update: Arc<Update>,
     filter: Arc<Filter>,
 }
 
@@ -294,7 +334,7 @@ impl UpdateHandle {
     pub fn new(update: &[u8], filter: &FilterHandle) -> Result<Self> {
         let filter = filter.filter();
         let update = Update::compile(update, &filter).map_err(|error| from_document(&error))?;
-        Ok(Self { update, filter })
+        Ok(Self { update: Arc::new(update), filter })
     }
 
     /// Whether a document is inserted if none matches.
@@ -320,18 +360,48 @@ impl UpdateHandle {
         payload: &[u8],
         ends: &[u32],
     ) -> Result<PackedDocuments<'env>> {
-        let mut output = Packed::default();
-        for (place, document) in pieces(payload, ends).enumerate() {
-            let start = output.payload.len();
-            let updated = self.update.apply(document, &mut output.payload);
-            if updated.map_err(|error| from_document(&error))? {
-                output.end(place);
-            } else {
-                output.payload.truncate(start);
-            }
-        }
+        update(&self.update, payload, ends)?.into_js(env)
+    }
+
+    /// As `apply`, off the event loop. `payload` and `ends` must not change until the promise is
+    /// settled.
+    #[napi(catch_unwind, ts_return_type = "Promise<PackedDocuments>")]
+    pub fn apply_async(&self, payload: Buffer, ends: Uint32Array) -> AsyncTask<UpdateTask> {
+        AsyncTask::new(UpdateTask { update: self.update.clone(), payload, ends })
+    }
+}
+
+pub struct UpdateTask {
+    update: Arc<Update>,
+    payload: Buffer,
+    ends: Uint32Array,
+}
+
+impl<'task> ScopedTask<'task> for UpdateTask {
+    type Output = Packed;
+    type JsValue = PackedDocuments<'task>;
+
+    fn compute(&mut self) -> Result<Packed> {
+        caught(|| update(&self.update, &self.payload, &self.ends))
+    }
+
+    fn resolve(&mut self, env: &'task Env, output: Packed) -> Result<PackedDocuments<'task>> {
         output.into_js(env)
     }
+}
+
+fn update(update: &Update, payload: &[u8], ends: &[u32]) -> Result<Packed> {
+    let mut output = Packed::default();
+    for (place, document) in pieces(payload, ends).enumerate() {
+        let start = output.payload.len();
+        let updated = update.apply(document, &mut output.payload);
+        if updated.map_err(|error| from_document(&error))? {
+            output.end(place);
+        } else {
+            output.payload.truncate(start);
+        }
+    }
+    Ok(output)
 }
 
 #[derive(Default)]

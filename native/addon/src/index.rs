@@ -5,13 +5,13 @@ use std::iter::Peekable;
 use std::sync::Arc;
 
 use kronotop_document::{CollationSpec, Collator, Field, FieldKind, Index, Keys};
-use napi::Env;
-use napi::bindgen_prelude::{Buffer, BufferSlice, Uint32ArraySlice};
+use napi::bindgen_prelude::{AsyncTask, Buffer, BufferSlice, Uint32Array, Uint32ArraySlice};
+use napi::{Env, ScopedTask};
 use napi_derive::napi;
 
 use crate::convert;
 use crate::document::pieces;
-use crate::error::{Result, from_document, invalid_argument};
+use crate::error::{Result, caught, from_document, invalid_argument};
 
 /// Bytes of the `_id` that ends a key.
 const ID_BYTES: usize = 12;
@@ -94,7 +94,7 @@ struct Member {
 /// The indexes of a bucket that writers maintain.
 #[napi(js_name = "IndexSet")]
 pub struct IndexSetHandle {
-    members: Vec<Member>,
+    members: Arc<[Member]>,
 }
 
 /// What writes do to the entries of the indexes, by document, then by index.
@@ -123,13 +123,23 @@ pub struct StoreRange<'env> {
     pub end: BufferSlice<'env>,
 }
 
+/// Ranges of keys in the store, ascending.
+#[napi(object, object_from_js = false)]
+pub struct PackedRanges<'env> {
+    /// The first key of a range, then the key behind its last one, back to back.
+    pub keys: BufferSlice<'env>,
+    /// Where each key ends.
+    pub ends: Uint32ArraySlice<'env>,
+}
+
 #[derive(Default)]
-struct Changes {
+pub struct Changes {
     keys: Vec<u8>,
     ends: Vec<u32>,
     documents: Vec<u32>,
     indexes: Vec<u32>,
     kinds: Vec<u32>,
+    flags: Vec<u32>,
 }
 
 #[napi]
@@ -154,31 +164,21 @@ impl IndexSetHandle {
         after: Option<&[u8]>,
         after_ends: Option<&[u32]>,
     ) -> Result<KeyChanges<'env>> {
-        let count = before_ends.or(after_ends).map_or(0, <[u32]>::len);
-        let mut before = pieces(before.unwrap_or_default(), before_ends.unwrap_or_default());
-        let mut after = pieces(after.unwrap_or_default(), after_ends.unwrap_or_default());
-        let mut flags = vec![0; self.members.len()];
-        let mut changes = Changes::default();
-        let (mut old, mut new) = (Keys::new(), Keys::new());
-        for document in 0..count {
-            let (before, after) = (before.next(), after.next());
-            for (place, (member, flag)) in self.members.iter().zip(&mut flags).enumerate() {
-                let entry = Entry { document: document as u32, index: place as u32, member };
-                keys(&member.index, before, &mut old)?;
-                keys(&member.index, after, &mut new)?;
-                *flag |= if new.has_array() { HAS_ARRAYS } else { 0 };
-                *flag |= if new.has_skipped() { HAS_SKIPPED } else { 0 };
-                changes.merge(&entry, id(after.or(before))?, &old, &new);
-            }
-        }
-        Ok(KeyChanges {
-            keys: convert::buffer(env, changes.keys)?,
-            ends: convert::words(env, changes.ends)?,
-            documents: convert::words(env, changes.documents)?,
-            indexes: convert::words(env, changes.indexes)?,
-            kinds: convert::words(env, changes.kinds)?,
-            flags: convert::words(env, flags)?,
-        })
+        Changes::of(&self.members, before.zip(before_ends), after.zip(after_ends))?.into_js(env)
+    }
+
+    /// As `changes`, off the event loop. The arguments must not change until the promise is
+    /// settled.
+    #[napi(catch_unwind, ts_return_type = "Promise<KeyChanges>")]
+    pub fn changes_async(
+        &self,
+        before: Option<Buffer>,
+        before_ends: Option<Uint32Array>,
+        after: Option<Buffer>,
+        after_ends: Option<Uint32Array>,
+    ) -> AsyncTask<ChangesTask> {
+        let (before, after) = (before.zip(before_ends), after.zip(after_ends));
+        AsyncTask::new(ChangesTask { members: self.members.clone(), before, after })
     }
 
     /// The keys that conditions on the leading fields of an index ask for, as
@@ -196,6 +196,28 @@ impl IndexSetHandle {
         let Some(range) = range else { return Ok(None) };
         let absolute = |key: Vec<u8>| convert::buffer(env, [prefix.as_slice(), &key].concat());
         Ok(Some(StoreRange { begin: absolute(range.begin)?, end: absolute(range.end)? }))
+    }
+
+    /// The keys that any of several equalities on the leading fields of an index asks for, as
+    /// `kronotop_document::Index::equalities` reads and orders them.
+    /// @throws INVALID_BSON, INVALID_PROGRAM, INVALID_ARGUMENT
+    #[napi(catch_unwind)]
+    pub fn equalities<'env>(
+        &self,
+        env: &'env Env,
+        index: u32,
+        equalities: &[u8],
+    ) -> Result<PackedRanges<'env>> {
+        let Member { index, prefix } = self.member(index)?;
+        let ranges = index.equalities(equalities).map_err(|error| from_document(&error))?;
+        let (mut keys, mut ends) = (Vec::new(), Vec::with_capacity(ranges.len() * 2));
+        for key in ranges.iter().flat_map(|range| [&range.begin, &range.end]) {
+            keys.extend_from_slice(prefix);
+            keys.extend_from_slice(key);
+            // Lossless: a request has less than 2 GiB.
+            ends.push(keys.len() as u32);
+        }
+        Ok(PackedRanges { keys: convert::buffer(env, keys)?, ends: convert::words(env, ends)? })
     }
 
     /// The text that says that a key of a document, as `changes` gave it, is taken.
@@ -253,7 +275,68 @@ struct Entry<'a> {
     member: &'a Member,
 }
 
+pub struct ChangesTask {
+    members: Arc<[Member]>,
+    before: Option<(Buffer, Uint32Array)>,
+    after: Option<(Buffer, Uint32Array)>,
+}
+
+impl<'task> ScopedTask<'task> for ChangesTask {
+    type Output = Changes;
+    type JsValue = KeyChanges<'task>;
+
+    fn compute(&mut self) -> Result<Changes> {
+        let Self { members, before, after } = self;
+        caught(|| Changes::of(members, side(before.as_ref()), side(after.as_ref())))
+    }
+
+    fn resolve(&mut self, env: &'task Env, output: Changes) -> Result<KeyChanges<'task>> {
+        output.into_js(env)
+    }
+}
+
+fn side(documents: Option<&(Buffer, Uint32Array)>) -> Side<'_> {
+    documents.map(|(payload, ends)| (&**payload, &**ends))
+}
+
+/// Documents back to back, and where each ends.
+type Side<'a> = Option<(&'a [u8], &'a [u32])>;
+
 impl Changes {
+    fn of(members: &[Member], before: Side<'_>, after: Side<'_>) -> Result<Self> {
+        let count = before.or(after).map_or(0, |(_, ends)| ends.len());
+        let documents = |(payload, ends)| pieces(payload, ends);
+        let mut before = before.map(documents).into_iter().flatten();
+        let mut after = after.map(documents).into_iter().flatten();
+        let mut flags = vec![0; members.len()];
+        let mut changes = Self::default();
+        let (mut old, mut new) = (Keys::new(), Keys::new());
+        for document in 0..count {
+            let (before, after) = (before.next(), after.next());
+            for (place, (member, flag)) in members.iter().zip(&mut flags).enumerate() {
+                let entry = Entry { document: document as u32, index: place as u32, member };
+                keys(&member.index, before, &mut old)?;
+                keys(&member.index, after, &mut new)?;
+                *flag |= if new.has_array() { HAS_ARRAYS } else { 0 };
+                *flag |= if new.has_skipped() { HAS_SKIPPED } else { 0 };
+                changes.merge(&entry, id(after.or(before))?, &old, &new);
+            }
+        }
+        changes.flags = flags;
+        Ok(changes)
+    }
+
+    fn into_js(self, env: &Env) -> Result<KeyChanges<'_>> {
+        Ok(KeyChanges {
+            keys: convert::buffer(env, self.keys)?,
+            ends: convert::words(env, self.ends)?,
+            documents: convert::words(env, self.documents)?,
+            indexes: convert::words(env, self.indexes)?,
+            kinds: convert::words(env, self.kinds)?,
+            flags: convert::words(env, self.flags)?,
+        })
+    }
+
     /// Adds what becomes of the entries of one document in one index.
     fn merge(&mut self, entry: &Entry<'_>, id: &[u8], old: &Keys, new: &Keys) {
         let mut before = old.iter().peekable();

@@ -1,7 +1,7 @@
 /** One set of documents in several buckets that differ in their indexes only, and its model. */
 import { EJSON, type ObjectId, serialize } from 'bson'
 import * as assert from 'uvu/assert'
-import { batchOf } from '../bucket.js'
+import { batchIn } from '../bucket.js'
 import type { Random } from '../random.js'
 import { elementsOf, type RespClient, type Word } from '../resp-client.js'
 import { drawChange } from './changes.js'
@@ -9,7 +9,7 @@ import { type CollationSpec, readCollations } from './collation.js'
 import { drawDocuments, drawShape, type Shape } from './draw-documents.js'
 import { drawIndexes, type IndexSet } from './draw-indexes.js'
 import { type Collations, matches } from './evaluate.js'
-import { insertAll } from './subject.js'
+import { insertAll, written } from './subject.js'
 import type { Doc } from './values.js'
 
 /** All documents of a bucket in one batch. */
@@ -72,7 +72,7 @@ export class Collection {
     for (const subject of this.subjects) {
       if (subject.indexes !== undefined && hasCollations(subject.indexes)) continue
       const request = ['BUCKET.DELETE', subject.bucket, argument, ...EVERYTHING]
-      const { items } = await batchOf(this.#client, ...request)
+      const { items } = batchIn(await written(this.#client, ...request))
       assert.equal(items.map(String).sort(), gone.map(hexId), this.describe(filter, subject))
     }
     await this.#inCollated('BUCKET.DELETE', gone, [])
@@ -93,7 +93,7 @@ export class Collection {
     for (const subject of this.subjects) {
       if (subject.indexes !== undefined && hasCollations(subject.indexes)) continue
       const request = ['BUCKET.UPDATE', subject.bucket, argument, update, ...EVERYTHING]
-      const { items } = await batchOf(this.#client, ...request)
+      const { items } = batchIn(await written(this.#client, ...request))
       const context = `${EJSON.stringify(change.argument)} ${this.describe(filter, subject)}`
       assert.equal(items.map(String).sort(), [...changed.keys()].sort(), context)
     }
@@ -106,7 +106,7 @@ export class Collection {
     const filter = Buffer.from(serialize({ _id: { $in: docs.map(({ _id }) => _id) } }))
     for (const { bucket, indexes } of this.subjects) {
       if (indexes === undefined || !hasCollations(indexes)) continue
-      elementsOf(await this.#client.frame(command, bucket, filter, ...words, ...EVERYTHING))
+      elementsOf(await written(this.#client, command, bucket, filter, ...words, ...EVERYTHING))
     }
   }
 

@@ -31,6 +31,8 @@ export interface IndexSet {
   readonly collations: Defined
   /** Paths that have an index of their own which holds every document. */
   readonly sortable: readonly string[]
+  /** Paths that a compound index may give the order of: ties come in that of further fields. */
+  readonly tiedOtherwise: readonly string[]
 }
 
 /** A set of at least one index that the collection's documents fit, unless they are noisy: then
@@ -81,6 +83,9 @@ class IndexDraw {
         compounds: this.#compounds,
       },
       sortable: this.#sortable,
+      tiedOtherwise: compounds.flatMap(({ fields }) => {
+        return fields.slice(0, -1).map(({ selector }) => selector)
+      }),
     }
   }
 

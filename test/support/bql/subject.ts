@@ -2,7 +2,7 @@
 import { EJSON, serialize } from 'bson'
 import * as assert from 'uvu/assert'
 import { type Batch, batchOf } from '../bucket.js'
-import type { RespClient, Word } from '../resp-client.js'
+import { type Frame, type RespClient, toData, type Word } from '../resp-client.js'
 import type { Doc } from './values.js'
 
 /** A filter as BSON, or as extended JSON, which says the same. */
@@ -26,7 +26,19 @@ export async function insertAll(
 ): Promise<void> {
   if (docs.length === 0) return
   const bodies = docs.map(doc => Buffer.from(serialize(doc)))
-  await client.call('BUCKET.INSERT', bucket, 'DOCS', ...bodies)
+  toData(await written(client, 'BUCKET.INSERT', bucket, 'DOCS', ...bodies))
+}
+
+/** How often a write loses against builds of indexes, at most: each has a handful of steps. */
+const ATTEMPTS = 50
+
+/** The reply to a command that writes; one that lost against the build of an index is repeated. */
+export async function written(client: RespClient, ...words: Word[]): Promise<Frame> {
+  for (let left = ATTEMPTS; ; left--) {
+    const frame = await client.frame(...words)
+    const isLost = frame.type === '-' && String(frame.value).startsWith('NOT_COMMITTED ')
+    if (!isLost || left === 0) return frame
+  }
 }
 
 /** All batches of a cursor, up to the first empty one; the cursor is closed.

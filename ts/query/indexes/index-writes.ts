@@ -16,8 +16,9 @@ import { collatorOf } from '../language/collation.js'
 import { type IndexDefinition, MAINTAINED } from './indexes.js'
 
 const ID_BYTES = 12
-/** Documents whose keys are found in one turn of the event loop. */
+/** Documents whose keys are found in one turn of the event loop, and of how many bytes. */
 const PIECE_DOCUMENTS = 256
+const PIECE_BYTES = 256 * 1024
 /** Entries that are written in one turn. */
 const PIECE_ENTRIES = 1_024
 
@@ -117,7 +118,7 @@ export class IndexWrites {
       const to = Math.min(from + PIECE_DOCUMENTS, count)
       const old = before && sliceOf(before, from, to)
       const next = after && sliceOf(after, from, to)
-      pieces.push({ from, changes: changesOf(indexes, old, next) })
+      pieces.push({ from, changes: await changesOf(indexes, old, next) })
       if (to < count) await yieldTurn()
     }
     return new IndexWrites(parts, pieces)
@@ -263,12 +264,17 @@ async function isTaken(tx: Tx, key: Buffer, cleared: ReadonlySet<string>): Promi
   return false
 }
 
-function changesOf(
+/** Of large documents off the event loop. */
+async function changesOf(
   { set }: CompiledIndexes,
   before: Bodies | undefined,
   after: Bodies | undefined,
-): KeyChanges {
+): Promise<KeyChanges> {
+  const bytes = Math.max(before?.payload.length ?? 0, after?.payload.length ?? 0)
   try {
+    if (bytes > PIECE_BYTES) {
+      return await set.changesAsync(before?.payload, before?.ends, after?.payload, after?.ends)
+    }
     return set.changes(before?.payload, before?.ends, after?.payload, after?.ends)
   } catch (cause) {
     const reason = nativeReason(cause)

@@ -30,12 +30,21 @@ export type EncodeRange = (
   upper?: Bound,
 ) => KeyRange | 'nothing'
 
+/** As `EncodeRange` for each of several equalities on one index.
+ *  @returns absolute keys, ascending; the ranges neither overlap nor touch */
+export type EncodeEqualities = (
+  index: IndexDefinition,
+  equalities: readonly (readonly Literal[])[],
+) => KeyRange[]
+
 /** Entries in a range of keys, about; undefined without statistics of the index. */
 export type EstimateRange = (index: IndexDefinition, range: KeyRange) => number | undefined
 
 export interface BindOptions {
   readonly literals: readonly Literal[]
   readonly encode: EncodeRange
+  /** Absent: `encode` does it, one by one. */
+  readonly encodeEach?: EncodeEqualities
   /** Of SORTBY. */
   readonly isDescending?: boolean
   readonly estimate?: EstimateRange | undefined
@@ -71,7 +80,7 @@ export function bindPlan(plan: QueryPlan, options: BindOptions): BoundPlan {
   const reverse = plan.sortField !== null && options.isDescending === true
   const indexes = new Set(ranges.map(({ index }) => index))
   // The primary index alone is in the order of ids by itself.
-  const isMixed = root.kind === 'union' && ranges.length > 1 && !indexes.has(PRIMARY_INDEX)
+  const isMixed = root.kind === 'union' && !indexes.has(PRIMARY_INDEX)
   const order = isMixed || indexes.size > 1 ? 'id' : 'scan'
   return {
     ranges: reverse ? ranges.reverse() : ranges,
@@ -144,12 +153,40 @@ function rangesOf(node: PlanNode, binding: Binding): BoundRange[] {
 function unionRanges(node: UnionNode, binding: Binding): BoundRange[] {
   const full = node.children.find(({ kind }) => kind === 'full')
   if (full !== undefined) return rangesOf(full, binding)
-  return merge(node.children.flatMap(child => rangesOf(child, binding)))
+  return childRanges(node, binding)
+}
+
+/** Those of all children, joined where they overlap or touch. */
+function childRanges({ children }: UnionNode, binding: Binding): BoundRange[] {
+  const { encodeEach } = binding
+  const index = indexOfEqualities(children, binding)
+  if (encodeEach === undefined || index === undefined) {
+    return merge(children.flatMap(child => rangesOf(child, binding)))
+  }
+  const equalities = (children as readonly ScanNode[]).map(child => {
+    return child.equalities.map(condition => literalOf(condition, binding))
+  })
+  return encodeEach(index, equalities).map(({ begin, end }) => ({ index, begin, end }))
+}
+
+/** The index of children that all ask for equal values of one; undefined: they do not. */
+function indexOfEqualities(
+  children: readonly PlanNode[],
+  binding: Binding,
+): IndexDefinition | undefined {
+  const [first] = children
+  if (first?.kind !== 'scan' || first.index === PRIMARY_INDEX) return undefined
+  const { index } = first
+  const areAlike = children.every(child => {
+    if (child.kind !== 'scan' || child.index !== index) return false
+    return child.lower === null && child.upper === null && child.excluded.length === 0
+  })
+  return areAlike && sortPosition(index, binding) === -1 ? index : undefined
 }
 
 /** Equalities in the order of their keys, each once. */
 function concatRanges(node: UnionNode, binding: Binding): BoundRange[] {
-  const ranges = merge(node.children.flatMap(child => rangesOf(child, binding)))
+  const ranges = childRanges(node, binding)
   const [first] = ranges
   const position = first === undefined ? -1 : sortPosition(first.index, binding)
   if (first === undefined || position === -1) return ranges

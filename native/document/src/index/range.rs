@@ -96,6 +96,35 @@ impl Index {
         Ok(begin.zip(end).map(|(begin, end)| KeyRange { end: end.max(begin.clone()), begin }))
     }
 
+    /// The keys that any of several equalities asks for, in ascending ranges that neither overlap
+    /// nor touch. `equalities` is a BSON array of arrays, each as [`Index::bound`] takes it; one
+    /// for which that gives `None` asks for nothing.
+    ///
+    /// # Errors
+    /// As [`Index::range`].
+    pub fn equalities(&self, equalities: &[u8]) -> Result<Vec<KeyRange>, Error> {
+        let mut begins = Vec::new();
+        let mut elements = raw::elements(equalities)?;
+        while let Some(element) = elements.next()? {
+            let Value::Array(operands) = element.value()? else {
+                return Err(Error::Program("an equality is no array"));
+            };
+            begins.extend(self.bound(operands)?);
+        }
+        begins.sort_unstable();
+        let mut ranges: Vec<KeyRange> = Vec::with_capacity(begins.len());
+        for begin in begins {
+            let end = after(&begin);
+            match ranges.last_mut() {
+                Some(last) if begin <= last.end => {
+                    last.end = end.max(std::mem::take(&mut last.end))
+                }
+                _ => ranges.push(KeyRange { begin, end }),
+            }
+        }
+        Ok(ranges)
+    }
+
     /// Where the keys of `limit` begin, or end, under `prefix`, which holds `count` fields.
     fn end_of(
         &self,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::bson_of;
 use super::collation::collator;
-use crate::{Collator, Error, Field, FieldKind, Index, Keys};
+use crate::{Collator, Error, Field, FieldKind, Index, KeyRange, Keys};
 
 fn single(path: &str, kind: FieldKind, is_strict: bool) -> Index {
     Index::single("i", Field::new(path, kind, false), None, is_strict)
@@ -294,6 +294,27 @@ fn ranges_are_half_open() {
     }
     let wrong = compound(true).range(&bson_of("{ne: 1}"));
     assert_eq!(wrong, Err(Error::Program("unknown condition of a range")));
+}
+
+#[test]
+fn equalities_ascend_and_are_joined() {
+    let shown = |equalities: &str| {
+        let ranges = compound(true).equalities(&bson_of(equalities)).unwrap();
+        let shown = |range: &KeyRange| format!("{}..{}", hex(&range.begin), hex(&range.end));
+        ranges.iter().map(shown).collect::<Vec<_>>().join(" ")
+    };
+    for (equalities, expected) in [
+        ("{}", ""),
+        ("{x: ['b'], y: ['a'], z: ['b']}", "10610000..10610001 10620000..10620001"),
+        ("{x: ['a'], y: ['a', -1], z: [1]}", "10610000..10610001"),
+        ("{x: ['a', 2], y: ['a', 1]}", "10610000108000000000000001..10610000108000000000000003"),
+        ("{x: ['a'], y: []}", "..11"),
+        ("{x: [null], y: ['a']}", "05..06 10610000..10610001"),
+    ] {
+        assert_eq!(shown(equalities), expected, "{equalities}");
+    }
+    let wrong = compound(true).equalities(&bson_of("{x: 1}"));
+    assert_eq!(wrong, Err(Error::Program("an equality is no array")));
 }
 
 #[test]

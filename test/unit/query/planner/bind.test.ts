@@ -114,7 +114,10 @@ test('a union, each range once', () => {
   assert.is(plan.order, 'id')
   const one = bound({ n: { $in: [5, 5] } }, { indexes })
   reads(one, keys(n, { equal: [5] }))
-  assert.is(one.order, 'scan')
+  assert.is(one.order, 'id')
+  const touching = bound({ $or: [{ n: { $lt: 5 } }, { n: { $gte: 5 } }] }, { indexes })
+  reads(touching, span(n, { below: 5 }, { from: 5 }))
+  assert.is(touching.order, 'id')
   const overlapping = { $or: [{ n: { $lt: 5 } }, { n: { $gt: 1, $lt: 3 } }, { m: 1 }] }
   const joined = bound(overlapping, { indexes })
   reads(joined, keys(n, { below: 5 }), keys(m, { equal: [1] }))
