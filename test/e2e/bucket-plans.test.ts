@@ -376,6 +376,26 @@ test('it is made again when the indexes have changed', async () => {
   assert.is(await cached(), 'FullScan')
 })
 
+test('it goes with its bucket, and with the path of its namespace', async () => {
+  const client = await useJson(await server.connect(3))
+  await client.call('NAMESPACE', 'CREATE', 'from')
+  await client.call('NAMESPACE', 'USE', 'from')
+  const remember = async (): Promise<void> => {
+    assert.is(await isCached(client, 'gone', '{"n": 1}'), false)
+    await client.call('BUCKET.QUERY', 'gone', '{"n": 1}')
+    assert.is(await isCached(client, 'gone', '{"n": 1}'), true)
+  }
+  await client.call('BUCKET.CREATE', 'gone')
+  await remember()
+  await client.call('BUCKET.REMOVE', 'gone')
+  await client.call('BUCKET.PURGE', 'gone')
+  await client.call('BUCKET.CREATE', 'gone')
+  await remember()
+  await client.call('NAMESPACE', 'MOVE', 'from', 'to')
+  await client.call('NAMESPACE', 'USE', 'to')
+  await remember()
+})
+
 test('what one query’s values rule out, another’s of the shape find', async () => {
   const client = await open('values')
   await insertAll(client, 'values', [{ n: 2 }, { n: 4 }, { tags: [1, 9] }])

@@ -20,6 +20,8 @@ interface Life {
   readonly key: string
   made: Outcome
   gone?: Outcome
+  /** What was inserted by the same request, itself included. */
+  readonly siblings: readonly string[]
   /** By the marks that were added to its log. */
   readonly marks: Map<number, Outcome>
 }
@@ -95,9 +97,12 @@ export class Ledger {
       if (document.slot === undefined) this.#checkLife(document, title)
       else this.#checkUpsert(document, title)
     }
-    for (const [born, { made, gone }] of this.lives) {
+    for (const [born, { made, gone, siblings }] of this.lives) {
       if (present.has(born)) assert.is.not(gone, 'done', `${born} was deleted: ${title}`)
       else assert.ok(made === 'unknown' || gone !== undefined, `${born} is lost: ${title}`)
+      const remaining = siblings.filter(other => this.lives.get(other)!.gone === undefined)
+      const isThere = new Set(remaining.map(other => present.has(other)))
+      assert.ok(isThere.size <= 1, `a half of what was inserted with ${born}: ${title}`)
     }
     for (const [place, marks] of this.upserts) {
       const there = found.filter(({ slot }) => `slot ${slot}` === place)
@@ -192,7 +197,10 @@ export class Rival {
     })
     const texts = made.map(document => JSON.stringify(document))
     // Others may read them before the reply is here.
-    for (const { born, key } of made) lives.set(born, { key, made: 'unknown', marks: new Map() })
+    const siblings = made.map(({ born }) => born)
+    for (const { born, key } of made) {
+      lives.set(born, { key, made: 'unknown', siblings, marks: new Map() })
+    }
     try {
       await this.#told(['BUCKET.INSERT', this.#options.bucket, 'DOCS', ...texts], outcome => {
         for (const { born } of made) lives.get(born)!.made = outcome
