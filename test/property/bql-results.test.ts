@@ -102,6 +102,8 @@ class Round {
     for (const filter of [draw.narrow(), draw.next(), draw.next()]) {
       await this.#collection.update(filter, argument(filter))
     }
+    await this.#collection.updateMatched()
+    await this.#collection.upsert()
     await this.#collection.insert(this.#random.between(1, 10))
   }
 
