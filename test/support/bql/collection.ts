@@ -1,12 +1,12 @@
 /** One set of documents in several buckets that differ in their indexes only, and its model. */
-import { EJSON, type ObjectId, serialize } from 'bson'
+import { EJSON, Int32, type ObjectId, serialize } from 'bson'
 import * as assert from 'uvu/assert'
 import { batchIn } from '../bucket.js'
 import type { Random } from '../random.js'
 import { elementsOf, type RespClient, type Word } from '../resp-client.js'
-import { drawChange } from './changes.js'
+import { drawChange, drawMatchedChange, drawUpsert } from './changes.js'
 import { type CollationSpec, readCollations } from './collation.js'
-import { drawDocuments, drawShape, type Shape } from './draw-documents.js'
+import { drawDocuments, drawShape, idOf, type Shape } from './draw-documents.js'
 import { drawIndexes, type IndexSet } from './draw-indexes.js'
 import { type Collations, matches } from './evaluate.js'
 import { insertAll, written } from './subject.js'
@@ -99,6 +99,41 @@ export class Collection {
     }
     await this.#inCollated('BUCKET.UPDATE', matching, [update])
     this.docs = this.docs.map(doc => changed.get(hexId(doc)) ?? doc)
+  }
+
+  /** Changes the first element of arrays that a filter means. */
+  async updateMatched(): Promise<void> {
+    const change = drawMatchedChange(this.#random, this.shape)
+    if (change === undefined) return
+    const { filter, argument, apply } = change
+    const changed = new Map<string, Doc>()
+    for (const doc of this.#matching(filter, this.subjects[0]!)) {
+      const after = apply(doc)
+      if (!bytesOf(after).equals(bytesOf(doc))) changed.set(hexId(doc), after)
+    }
+    const words = [filter, argument].map(part => Buffer.from(serialize(part)))
+    for (const subject of this.subjects) {
+      const request = ['BUCKET.UPDATE', subject.bucket, ...words, ...EVERYTHING]
+      const { items } = batchIn(await written(this.#client, ...request))
+      const context = `${EJSON.stringify(argument)} ${this.describe(filter, subject)}`
+      assert.equal(items.map(String).sort(), [...changed.keys()].sort(), context)
+    }
+    this.docs = this.docs.map(doc => changed.get(hexId(doc)) ?? doc)
+  }
+
+  /** Inserts a document by an upsert. */
+  async upsert(): Promise<void> {
+    const number = this.#nextNumber++
+    const [id, u] = [idOf(number), new Int32(number)]
+    const { filter, argument, document } = drawUpsert(this.#random, this.shape, { id, u })
+    const words = [filter, argument].map(part => Buffer.from(serialize(part)))
+    for (const subject of this.subjects) {
+      const request = ['BUCKET.UPDATE', subject.bucket, ...words]
+      const { items } = batchIn(await written(this.#client, ...request))
+      const context = `${EJSON.stringify(argument)} ${this.describe(filter, subject)}`
+      assert.equal(items.map(String), [hexId(document)], context)
+    }
+    this.docs = [...this.docs, document]
   }
 
   /** Buckets whose texts compare otherwise match other documents: theirs are named by `_id`. */
