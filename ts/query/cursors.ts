@@ -9,21 +9,17 @@ import type { Bucket, BucketNamespace } from './buckets.js'
 import type { Collation } from './language/collation.js'
 import type { BoundPlan } from './planner/bind.js'
 import type { Sort } from './query-plans.js'
-import type { Source } from './statements.js'
+import type { Compiled, Source, Sources } from './statements.js'
 
 export const CURSOR_KINDS = ['QUERY', 'UPDATE', 'DELETE'] as const
 export type CursorKind = (typeof CURSOR_KINDS)[number]
 
-export interface Cursor {
+/** Its `Sources` are the arguments as they were sent. */
+export interface Cursor extends Sources {
   readonly kind: CursorKind
   /** As it was looked up for the last batch. */
   namespace: BucketNamespace
   readonly bucket: string
-  /** The arguments as they were sent. */
-  readonly filter: Source
-  readonly projection: Source | null
-  /** Of an UPDATE. */
-  readonly update: Source | null
   /** SORTBY. */
   readonly sort: Sort | null
   /** RESULTSORT. */
@@ -36,6 +32,8 @@ export interface Cursor {
   readonly snapshot: boolean
   /** Where what it returns is remembered, under its id. */
   readonly returned: IdSets
+  /** Of the arguments; not kept between batches. */
+  compiled: Compiled | null
   /** 0 until it is opened. */
   id: number
   /** What the last batch was read from, and how; undefined before the first. */

@@ -33,7 +33,7 @@ import { type ExplainMap, explainQuery } from './planner/explain.js'
 import type { QueryPlans } from './query-plans.js'
 import { programOf, type Run, runOf } from './query-runs.js'
 import { type Match, type ScanBatch, scanBatch } from './scan.js'
-import { type Source, statementOf } from './statements.js'
+import { type Compiled, compile } from './statements.js'
 
 /** A large write is worked on in pieces of so many documents, so that other connections get their
  *  turn. */
@@ -138,7 +138,7 @@ export class Documents {
   async read(tx: Tx, cursor: Cursor, options: ReadOptions): Promise<DoneBatch> {
     const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
     if (bucket.indexes.some(isStale)) this.#renewal.begin(bucket)
-    const statement = statementOf(cursor.filter)
+    const { statement, projection } = compiledOf(cursor)
     const isLarge = cursor.filter.length > LARGE_FILTER_BYTES
     if (isLarge) await leaveTurn()
     const run = runOf(cursor, { statement, bucket, plans: this.#plans })
@@ -149,7 +149,6 @@ export class Documents {
     const { bound, isTracked, position } = run
     if (bound.ranges.length === 0) return { bucket, run, batch: NO_RESULTS }
     const { resultSort } = cursor
-    const projection = cursor.projection && statement.projection(cursor.projection)
     // INVARIANT: bodies stay beside their matches; only what a client reads gets another order.
     const isFinished =
       options.withMatches === true ||
@@ -200,7 +199,7 @@ export class Documents {
   async explain(tx: Tx, cursor: Cursor, isAnalyzed: boolean): Promise<ExplainMap> {
     const bucket = await openBucket(tx, cursor.namespace, cursor.bucket)
     const { collation } = cursor
-    const { bound, isCached } = this.#plans.explain(bucket, statementOf(cursor.filter), cursor)
+    const { bound, isCached } = this.#plans.explain(bucket, compiledOf(cursor).statement, cursor)
     const plan = explainQuery({ root: bound.root, isCached, collation })
     if (!isAnalyzed) return plan
     const startedAt = performance.now()
@@ -242,8 +241,8 @@ export class Documents {
   }
 
   /** Updates the next batch of a cursor. @throws RespError of the update, DUPLICATEKEY, … */
-  async update(tx: Tx, cursor: Cursor, source: Source, planned: () => void): Promise<DoneWrites> {
-    const update = statementOf(cursor.filter).update(source)
+  async update(tx: Tx, cursor: Cursor, planned: () => void): Promise<DoneWrites> {
+    const update = compiledOf(cursor).update!
     tx.guardCommit(cursor.namespace)
     const options = { format: 'bson', withMatches: true, needsShard: true, planned } as const
     const done = await this.read(tx, cursor, options)
@@ -362,6 +361,11 @@ export class Documents {
     const address = route?.primaryAddress
     return address ? new RespError('REJECT', `${shard} ${address}`) : noRoute(shard)
   }
+}
+
+function compiledOf(cursor: Cursor): Compiled {
+  cursor.compiled ??= compile(cursor)
+  return cursor.compiled
 }
 
 const NO_RESULTS: ScanBatch = {

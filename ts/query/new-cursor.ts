@@ -5,7 +5,7 @@ import type { BucketNamespace } from './buckets.js'
 import type { Cursor, CursorKind } from './cursors.js'
 import type { Collation } from './language/collation.js'
 import type { Sort } from './query-plans.js'
-import { sourceOf, statementOf } from './statements.js'
+import { compile, sourceOf } from './statements.js'
 
 /** Options of BUCKET.QUERY and its kin. */
 export interface QueryOptions {
@@ -40,9 +40,7 @@ export function newCursor(target: CursorTarget): Cursor {
   const filter = sourceOf(target.filter)
   const projection = options.projection && sourceOf(options.projection)
   const update = target.update && sourceOf(target.update)
-  const statement = statementOf(filter)
-  if (projection !== null) statement.projection(projection)
-  if (update !== null) statement.update(update)
+  const compiled = compile({ filter, projection, update })
   const { sort, resultSort, collation } = options
   return {
     kind,
@@ -57,6 +55,7 @@ export function newCursor(target: CursorTarget): Cursor {
     limit,
     snapshot,
     returned,
+    compiled,
     id: 0,
     lastBucket: undefined,
     bound: undefined,

@@ -52,6 +52,7 @@ export function advance(
 ): void {
   if (run.isTracked) cursor.returned.commit(cursor.id)
   const reached = batch.position ?? run.position
+  cursor.compiled = null
   cursor.lastBucket = bucket
   cursor.bound = run.bound
   cursor.range = reached?.range ?? 0

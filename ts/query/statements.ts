@@ -21,9 +21,11 @@ import type { BoundPlan } from './planner/bind.js'
 import type { QueryPlan } from './planner/physical.js'
 import type { QueryShape } from './planner/shape.js'
 
-/** Statements that are kept, and the longest filter of one, in bytes. */
+/** Statements that are kept; bytes of all their filters, and of one argument. What is compiled has
+ *  up to some two hundred times as many. */
 const KEPT_MAX = 4_096
-const KEPT_BYTES = 4_096
+const KEPT_BYTES = 512 * 1024
+const KEPT_ARGUMENT_BYTES = 1_024
 
 /** Bytes of a BSON document without elements. */
 const EMPTY_BYTES = 5
@@ -50,6 +52,32 @@ export function sourceOf(argument: Buffer): Source {
 
 export function argumentOf(source: Source): Buffer {
   return Buffer.from(source, 'latin1')
+}
+
+/** The arguments of a command that are compiled. */
+export interface Sources {
+  readonly filter: Source
+  readonly projection: Source | null
+  /** Of an UPDATE. */
+  readonly update: Source | null
+}
+
+/** What they compile to. */
+export interface Compiled {
+  readonly statement: Statement
+  /** Null: documents as they are. */
+  readonly projection: ProjectionHandle | null
+  readonly update: UpdateHandle | null
+}
+
+/** @throws RespError ERR: what is wrong with filter, update or projection */
+export function compile({ filter, projection, update }: Sources): Compiled {
+  const statement = statementOf(filter)
+  return {
+    statement,
+    projection: projection === null ? null : statement.projection(projection),
+    update: update === null ? null : statement.update(update),
+  }
 }
 
 /** A filter with what was last done with it; a memory of one is enough where commands are alike. */
@@ -86,18 +114,18 @@ export class Statement {
   /** @returns null for one that leaves documents as they are
    *  @throws RespError ERR: what is wrong with it */
   projection(source: Source): ProjectionHandle | null {
-    if (this.#projection?.source !== source) {
-      this.#projection = { source, handle: compileProjection(argumentOf(source), this.program) }
-    }
-    return this.#projection.handle
+    if (this.#projection?.source === source) return this.#projection.handle
+    const handle = compileProjection(argumentOf(source), this.program)
+    if (source.length <= KEPT_ARGUMENT_BYTES) this.#projection = { source, handle }
+    return handle
   }
 
   /** @throws RespError ERR: what is wrong with it */
   update(source: Source): UpdateHandle {
-    if (this.#update?.source !== source) {
-      this.#update = { source, handle: compileUpdate(argumentOf(source), this.program) }
-    }
-    return this.#update.handle
+    if (this.#update?.source === source) return this.#update.handle
+    const handle = compileUpdate(argumentOf(source), this.program)
+    if (source.length <= KEPT_ARGUMENT_BYTES) this.#update = { source, handle }
+    return handle
   }
 }
 
@@ -110,9 +138,10 @@ interface Collated {
 
 /** The statement used last is at the end. */
 const kept = new Map<Source, Statement>()
+let keptBytes = 0
 
 /** The statement of a filter. @throws RespError ERR BQL parse error: … */
-export function statementOf(source: Source): Statement {
+function statementOf(source: Source): Statement {
   const known = kept.get(source)
   if (known !== undefined) {
     kept.delete(source)
@@ -120,13 +149,18 @@ export function statementOf(source: Source): Statement {
     return known
   }
   const statement = new Statement(source)
-  if (source.length > KEPT_BYTES) return statement
-  if (kept.size >= KEPT_MAX) {
-    const [oldest] = kept.keys()
-    kept.delete(oldest!)
-  }
-  kept.set(source, statement)
+  if (source.length <= KEPT_ARGUMENT_BYTES) keep(source, statement)
   return statement
+}
+
+function keep(source: Source, statement: Statement): void {
+  kept.set(source, statement)
+  keptBytes += source.length
+  for (const oldest of kept.keys()) {
+    if (kept.size <= KEPT_MAX && keptBytes <= KEPT_BYTES) return
+    kept.delete(oldest)
+    keptBytes -= oldest.length
+  }
 }
 
 function compileProjection(argument: Buffer, filter: FilterHandle): ProjectionHandle | null {

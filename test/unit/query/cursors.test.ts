@@ -17,6 +17,7 @@ const cursorOf = (kind: CursorKind): Cursor => ({
   limit: 100,
   snapshot: false,
   returned: new addon.IdSets(),
+  compiled: null,
   id: 0,
   lastBucket: undefined,
   bound: undefined,

@@ -87,7 +87,7 @@ export async function nextBatch(
   }
   const done = await ctx.tx(tx => {
     if (cursor.update === null) return documents.delete(tx, cursor, planned)
-    return documents.update(tx, cursor, cursor.update, planned)
+    return documents.update(tx, cursor, planned)
   })
   advance(cursor, done)
   if (objectIdFormat === 'hex') return done.ids.map(id => id.toString('hex'))
