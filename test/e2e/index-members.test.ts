@@ -38,7 +38,7 @@ async function memberId(admin: RespClient): Promise<string> {
 /** Two members, a shard each, and a bucket on both shards. */
 function withPair(body: (pair: Pair) => Promise<void>): Promise<void> {
   return withTestServer(SETS, first =>
-    withTestServer([...SETS, ...first.storeSettings], async second => {
+    withTestServer([...first.storeSettings, ...SETS], async second => {
       const [admin, its] = [await first.connectAdmin(), await second.connectAdmin()]
       await admin.call('KR.ADMIN', 'INITIALIZE-CLUSTER')
       for (const [shard, member] of [admin, its].entries()) {

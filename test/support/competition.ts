@@ -73,12 +73,10 @@ export async function compete(server: TestServer, competition: Competition): Pro
       await (await Rival.of(await server.connect(3), parts)).run(steps)
     })
   })
-  try {
-    await Promise.all(running)
-  } finally {
+  const competing = Promise.all(running).finally(() => {
     isOver = true
-    await changing
-  }
+  })
+  await Promise.all([competing, changing])
   return ledger
 }
 
