@@ -19,7 +19,13 @@ import {
   type Question,
   wordsOf,
 } from '../support/bql/followed-cursor.js'
-import { filterArgument, insertAll, useBson, written } from '../support/bql/subject.js'
+import {
+  analyzeIndexes,
+  filterArgument,
+  insertAll,
+  useBson,
+  written,
+} from '../support/bql/subject.js'
 import type { Doc } from '../support/bql/values.js'
 import { rounds, seed } from '../support/budget.js'
 import { assertVerified, untilStatus } from '../support/indexes.js'
@@ -109,6 +115,7 @@ class Round {
     else if (roll < 0.83) await this.#delete(subject)
     else if (roll < 0.91) await this.#makeIndex(subject)
     else if (roll < 0.96) await this.#dropIndex(subject)
+    else if (roll < 0.98) await analyzeIndexes(this.#writer, subject.bucket)
     else if (this.#cursors.length > 0) await this.#finish()
   }
 

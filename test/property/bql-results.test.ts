@@ -52,6 +52,7 @@ class Round {
 
   async run(name: string): Promise<void> {
     await this.#collection.create(name)
+    if (this.#random.next() < 0.5) await this.#collection.analyze()
     await this.#ask(FILTERS_OF_A_ROUND)
     await this.#change()
     await this.#ask(FILTERS_AFTER_CHANGES)
