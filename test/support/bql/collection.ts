@@ -38,8 +38,8 @@ export class Collection {
     this.shape = drawShape(random)
   }
 
-  /** Makes the buckets and fills them. */
-  async create(name: string): Promise<void> {
+  /** Makes the buckets and fills them with so many documents. */
+  async create(name: string, count: number): Promise<void> {
     await this.#client.call('BUCKET.CREATE', name)
     this.subjects.push({ bucket: name, indexes: undefined, isLate: false })
     const indexes = drawIndexes(this.#random, this.shape, true)
@@ -51,7 +51,7 @@ export class Collection {
     const late = `${name}-late`
     await this.#client.call('BUCKET.CREATE', late)
     this.subjects.push({ bucket: late, indexes: added, isLate: true })
-    await this.insert(this.#random.between(5, 40))
+    await this.insert(count)
     await this.#client.call('BUCKET.INDEX', 'CREATE', late, JSON.stringify(added.schema))
   }
 
