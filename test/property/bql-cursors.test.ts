@@ -19,7 +19,13 @@ import {
   type Question,
   wordsOf,
 } from '../support/bql/followed-cursor.js'
-import { filterArgument, insertAll, useBson, written } from '../support/bql/subject.js'
+import {
+  analyzeIndexes,
+  filterArgument,
+  insertAll,
+  useBson,
+  written,
+} from '../support/bql/subject.js'
 import type { Doc } from '../support/bql/values.js'
 import { rounds, seed } from '../support/budget.js'
 import { assertVerified, untilStatus } from '../support/indexes.js'
@@ -63,6 +69,8 @@ class Round {
   readonly #subjects: Subject[] = []
   readonly #filters: AskedFilter[]
   readonly #cursors: FollowedCursor[] = []
+  /** Who changes documents: the reader while it has a transaction open. */
+  #active: RespClient
   #nextNumber = 1
   #nextIndex = 1
 
@@ -70,6 +78,7 @@ class Round {
     this.#random = random
     this.#reader = reader
     this.#writer = writer
+    this.#active = writer
     this.#shape = drawShape(random)
     const draw = new FilterDraw(random, this.#shape, 60)
     this.#filters = Array.from({ length: FILTERS }, (_, i) => {
@@ -102,19 +111,62 @@ class Round {
   async #step(): Promise<void> {
     const roll = this.#random.next()
     const subject = this.#random.pick(this.#subjects)
-    if (roll < 0.25 && this.#cursors.length < CURSORS) await this.#open(subject)
-    else if (roll < 0.5 && this.#cursors.length > 0) await this.#advance()
-    else if (roll < 0.6) await this.#insert(subject, this.#random.between(1, 6))
-    else if (roll < 0.77) await this.#update(subject)
-    else if (roll < 0.83) await this.#delete(subject)
-    else if (roll < 0.91) await this.#makeIndex(subject)
-    else if (roll < 0.96) await this.#dropIndex(subject)
-    else if (this.#cursors.length > 0) await this.#finish()
+    if (roll < 0.05) await this.#transaction()
+    else if (roll < 0.15) await this.#changeIndexes(subject)
+    else if (roll < 0.17) await this.#finish()
+    else await this.#stepIn(subject)
+  }
+
+  /** What can be done in a transaction too. */
+  async #stepIn(subject: Subject): Promise<void> {
+    const roll = this.#random.next()
+    if (roll < 0.3 && this.#cursors.length < CURSORS) await this.#open(subject)
+    else if (roll < 0.6) await this.#advance()
+    else if (roll < 0.72) await this.#insert(subject, this.#random.between(1, 6))
+    else if (roll < 0.92) await this.#update(subject)
+    else await this.#delete(subject)
+  }
+
+  async #changeIndexes(subject: Subject): Promise<void> {
+    const roll = this.#random.next()
+    if (roll < 0.5) await this.#makeIndex(subject)
+    else if (roll < 0.9) await this.#dropIndex(subject)
+    else await analyzeIndexes(this.#writer, subject.bucket)
+  }
+
+  /** The reader changes documents itself, and may take that back. */
+  async #transaction(): Promise<void> {
+    const before = this.#subjects.map(({ documents }) => new Map(documents))
+    await this.#reader.call('BEGIN')
+    this.#active = this.#reader
+    const count = this.#random.between(1, 6)
+    for (let i = 0; i < count; i++) await this.#stepIn(this.#random.pick(this.#subjects))
+    this.#active = this.#writer
+    const isKept = this.#random.next() < 0.5
+    const { type, value } = await this.#reader.frame(isKept ? 'COMMIT' : 'ROLLBACK')
+    // A build of an index may have changed the bucket meanwhile.
+    if (type === '-') assert.match(String(value), /^NOT_COMMITTED /)
+    if (isKept && type !== '-') return see('COMMIT')
+    see('ROLLBACK')
+    for (const [i, { bucket, documents }] of this.#subjects.entries()) {
+      this.#restore(bucket, documents, before[i]!)
+    }
+  }
+
+  #restore(bucket: string, documents: Documents, before: Documents): void {
+    for (const id of new Set([...documents.keys(), ...before.keys()])) {
+      if (documents.get(id) !== before.get(id)) this.#touch(bucket, id)
+    }
+    documents.clear()
+    for (const [id, doc] of before) documents.set(id, doc)
+    this.#note(bucket, 'ROLLBACK')
   }
 
   async #open(subject: Subject): Promise<void> {
     const question = this.#question(subject)
-    const explained = await this.#explained(question)
+    // EXPLAIN is about what is committed.
+    const isOpen = this.#active === this.#reader
+    const explained = isOpen ? undefined : await this.#explained(question)
     const cursor = new FollowedCursor(this.#reader, subject.documents, question)
     // A value of another type has no entry in an index, which is not read then.
     cursor.mayBeRefused = this.#shape.noise > 0
@@ -124,14 +176,14 @@ class Round {
     } catch (cause) {
       if (!(cause instanceof ReplyError)) throw cause
       assert.match(cause.message, /^ERR query cannot be executed: SORTBY '/, cursor.describe())
-      assert.is(explained, cause.message, cursor.describe())
+      if (!isOpen) assert.is(explained, cause.message, cursor.describe())
       see('SORTBY refused')
       return
     }
     see(question.kind)
     if (question.sort !== undefined) see('SORTBY accepted')
-    if (question.kind === 'QUERY') assert.is(explained, count, cursor.describe())
-    else this.#touchOthers(cursor)
+    if (question.kind === 'QUERY' && !isOpen) assert.is(explained, count, cursor.describe())
+    if (question.kind !== 'QUERY') this.#touchOthers(cursor)
     this.#cursors.push(cursor)
   }
 
@@ -177,12 +229,14 @@ class Round {
   }
 
   async #advance(): Promise<void> {
+    if (this.#cursors.length === 0) return
     const cursor = this.#random.pick(this.#cursors)
     await cursor.advance()
     this.#touchOthers(cursor)
   }
 
   async #finish(): Promise<void> {
+    if (this.#cursors.length === 0) return
     const cursor = this.#random.pick(this.#cursors)
     await cursor.finish()
     this.#touchOthers(cursor)
@@ -199,7 +253,7 @@ class Round {
   async #insert({ bucket, documents }: Subject, count: number): Promise<void> {
     const docs = drawDocuments(this.#random, this.#shape, { from: this.#nextNumber, count })
     this.#nextNumber += count
-    await insertAll(this.#writer, bucket, docs)
+    await insertAll(this.#active, bucket, docs)
     for (const doc of docs) documents.set(hexId(doc), doc)
     this.#note(bucket, `insert ${docs.map(hexId).map(id => id.slice(-4))}`)
   }
@@ -209,7 +263,7 @@ class Round {
     const ids = this.#some(documents)
     const filter = idFilter(documents, ids)
     toData(
-      await written(this.#writer, 'BUCKET.UPDATE', bucket, filter, serialized(change.argument)),
+      await written(this.#active, 'BUCKET.UPDATE', bucket, filter, serialized(change.argument)),
     )
     for (const id of ids) {
       const doc = documents.get(id)!
@@ -223,7 +277,7 @@ class Round {
 
   async #delete({ bucket, documents }: Subject): Promise<void> {
     const ids = this.#some(documents)
-    toData(await written(this.#writer, 'BUCKET.DELETE', bucket, idFilter(documents, ids)))
+    toData(await written(this.#active, 'BUCKET.DELETE', bucket, idFilter(documents, ids)))
     for (const id of ids) {
       documents.delete(id)
       this.#touch(bucket, id)
@@ -285,7 +339,16 @@ function serialized(doc: Doc): Buffer {
   return Buffer.from(serialize(doc))
 }
 
-const WANTED = ['QUERY', 'UPDATE', 'DELETE', 'SORTBY accepted', 'SORTBY refused', 'index made']
+const WANTED = [
+  'QUERY',
+  'UPDATE',
+  'DELETE',
+  'SORTBY accepted',
+  'SORTBY refused',
+  'index made',
+  'COMMIT',
+  'ROLLBACK',
+]
 
 test('neither repeat nor skip documents, and give them as they are', async () => {
   const used = seed()

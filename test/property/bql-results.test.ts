@@ -21,8 +21,27 @@ import { serverSuite } from '../support/server-suite.js'
 
 const { server, test } = serverSuite('BQL results', ['bucket.index.strict_types=false'])
 
-const FILTERS_OF_A_ROUND = 60
-const FILTERS_AFTER_CHANGES = 20
+/** How much a round has to do. */
+interface Size {
+  readonly documents: readonly [least: number, most: number]
+  readonly filters: number
+  readonly filtersAfterChanges: number
+  readonly limits: readonly number[]
+}
+
+const SMALL: Size = {
+  documents: [5, 40],
+  filters: 60,
+  filtersAfterChanges: 20,
+  limits: [1, 3, 7, 20, 100, 100, 100],
+}
+/** Scans have several chunks, which are scanned on other threads. */
+const LARGE: Size = {
+  documents: [1_500, 3_000],
+  filters: 12,
+  filtersAfterChanges: 4,
+  limits: [150, 600, 1_300, 9_999],
+}
 
 const PLANS = ['FullScan', 'IndexScan', 'RangeScan', 'CompoundIndexScan', 'Union'] as const
 
@@ -42,21 +61,25 @@ class Round {
   readonly #random: Random
   readonly #client: RespClient
   readonly #collection: Collection
+  readonly #size: Size
   cases = 0
 
-  constructor(random: Random, client: RespClient) {
+  constructor(random: Random, client: RespClient, size: Size) {
     this.#random = random
+    this.#size = size
     this.#client = client
     this.#collection = new Collection(random, client)
   }
 
   async run(name: string): Promise<void> {
-    await this.#collection.create(name)
-    await this.#ask(FILTERS_OF_A_ROUND)
+    const { documents, filters, filtersAfterChanges } = this.#size
+    await this.#collection.create(name, this.#random.between(...documents))
+    if (this.#random.next() < 0.5) await this.#collection.analyze()
+    await this.#ask(filters)
     await this.#change()
-    await this.#ask(FILTERS_AFTER_CHANGES)
+    await this.#ask(filtersAfterChanges)
     await this.#inTransaction()
-    await this.#ask(FILTERS_AFTER_CHANGES)
+    await this.#ask(filtersAfterChanges)
     for (const subject of this.#collection.subjects) {
       const title = this.#collection.describe({}, subject)
       const count = await assertVerified(this.#client, subject.bucket, title)
@@ -69,7 +92,7 @@ class Round {
     const before = this.#collection.docs
     await this.#client.call('BEGIN')
     await this.#change()
-    await this.#ask(FILTERS_AFTER_CHANGES)
+    await this.#ask(this.#size.filtersAfterChanges)
     const isKept = this.#random.next() < 0.7
     const { type, value } = await this.#client.frame(isKept ? 'COMMIT' : 'ROLLBACK')
     // An index that is built meanwhile changes what the transaction has read.
@@ -83,7 +106,7 @@ class Round {
     for (let i = 0; i < count; i++) {
       const asked = {
         filter: this.#random.next() < 0.3 ? draw.narrow() : draw.next(),
-        limit: this.#random.pick([1, 3, 7, 20, 100, 100, 100]),
+        limit: this.#random.pick(this.#size.limits),
         collation: this.#random.next() < 0.2 ? drawCollation(this.#random) : undefined,
       }
       for (const subject of this.#collection.subjects) {
@@ -291,11 +314,21 @@ test('are those of a naive evaluator, with any indexes', async () => {
   const client = await useBson(await server.connect(3))
   const wanted = rounds('filters on random documents')
   for (let cases = 0, number = 0; cases < wanted; number++) {
-    const round = new Round(new Random(used + number * 7919), client)
+    const round = new Round(new Random(used + number * 7919), client, SMALL)
     await round.run(`r${number}`)
     cases += round.cases
   }
   checkSeen()
+})
+
+test('so they are of many documents', async () => {
+  const used = seed()
+  console.log(`SEED=${used}`)
+  const client = await useBson(await server.connect(3))
+  for (let number = 0; number < rounds('filters on many documents'); number++) {
+    const round = new Round(new Random(used + number * 7919), client, LARGE)
+    await round.run(`many${number}`)
+  }
 })
 
 test.run()

@@ -9,7 +9,7 @@ import { type CollationSpec, readCollations } from './collation.js'
 import { drawDocuments, drawShape, idOf, type Shape } from './draw-documents.js'
 import { drawIndexes, type IndexSet } from './draw-indexes.js'
 import { type Collations, matches } from './evaluate.js'
-import { insertAll, written } from './subject.js'
+import { analyzeIndexes, insertAll, written } from './subject.js'
 import type { Doc } from './values.js'
 
 /** All documents of a bucket in one batch. */
@@ -38,8 +38,8 @@ export class Collection {
     this.shape = drawShape(random)
   }
 
-  /** Makes the buckets and fills them. */
-  async create(name: string): Promise<void> {
+  /** Makes the buckets and fills them with so many documents. */
+  async create(name: string, count: number): Promise<void> {
     await this.#client.call('BUCKET.CREATE', name)
     this.subjects.push({ bucket: name, indexes: undefined, isLate: false })
     const indexes = drawIndexes(this.#random, this.shape, true)
@@ -51,8 +51,13 @@ export class Collection {
     const late = `${name}-late`
     await this.#client.call('BUCKET.CREATE', late)
     this.subjects.push({ bucket: late, indexes: added, isLate: true })
-    await this.insert(this.#random.between(5, 40))
+    await this.insert(count)
     await this.#client.call('BUCKET.INDEX', 'CREATE', late, JSON.stringify(added.schema))
+  }
+
+  /** Has statistics of indexes made, by which plans are chosen. */
+  async analyze(): Promise<void> {
+    for (const { bucket } of this.subjects) await analyzeIndexes(this.#client, bucket)
   }
 
   get count(): number {

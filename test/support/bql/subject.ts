@@ -41,6 +41,17 @@ export async function written(client: RespClient, ...words: Word[]): Promise<Fra
   }
 }
 
+/** Has statistics made of the indexes that are READY. */
+export async function analyzeIndexes(client: RespClient, bucket: string): Promise<void> {
+  const names = (await client.call('BUCKET.INDEX', 'LIST', bucket)) as string[]
+  for (const name of names) {
+    const { type, value } = await written(client, 'BUCKET.INDEX', 'ANALYZE', bucket, name)
+    // A build may have been faster with another change, or this with itself.
+    const isLeft = /not in READY state|already exist|^NOSUCHINDEX /.test(String(value))
+    assert.ok(type !== '-' || isLeft, String(value))
+  }
+}
+
 /** All batches of a cursor, up to the first empty one; the cursor is closed.
  *  @param limit  of a batch; no batch may be larger */
 export async function allBatches(
