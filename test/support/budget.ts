@@ -49,6 +49,7 @@ const ROUNDS = {
   'sizes of documents': { short: 20, long: 500 },
   'transactions on documents': { short: 60, long: 1_000 },
   'filters on many documents': { short: 2, long: 100 },
+  'unique values': { short: 100, long: 5_000 },
   'filters beside mingo': { short: 100_000, long: 5_000_000 },
   'damaged documents': { short: 20_000, long: 1_000_000 },
   'frames on a socket': { short: 500_000, long: 3_000_000 },
