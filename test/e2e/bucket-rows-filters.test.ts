@@ -368,6 +368,10 @@ test('answers mistakes with the documented texts', async () => {
     }
   }
   assert.match(await refused('{"a":{"$eq":/x/}}'), /^ERR BQL parse error: /)
+  const tooDeep = 'ERR document is nested deeper than 200'
+  const path = 'a.'.repeat(1_000)
+  assert.is(await refused(`{"${path}":1}`), tooDeep)
+  assert.is(await refused(`{"a":{"$elemMatch":{"${path}":{"$exists":true}}}}`), tooDeep)
 })
 
 /** What other servers of this language get wrong, each twice: with a fresh and a known plan. */

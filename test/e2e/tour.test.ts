@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { consoleSteps, type Step } from '../support/console-blocks.js'
+import { ID, Ids } from '../support/console-ids.js'
 import { runLoader } from '../support/loader.js'
 import { reportSkip } from '../support/outcome.js'
 import { showReply, wordsOf } from '../support/redis-cli.js'
@@ -24,9 +25,6 @@ const SETTINGS = ['bucket.volume.segment_size=4294967296', 'redis.volume.segment
 
 const STEPS = consoleSteps(repositoryText('README.md'))
 
-/** Ids of documents, of members, and of their processes: each run makes others. */
-const ID = /\b(?:[0-9a-f]{24}|[0-9a-f]{40}|[0-9A-V]{20}xxxx)\b/g
-
 /** What no two runs have in common besides ids. */
 const VOLATILE: readonly [RegExp, string][] = [
   [/Node\.js [\d.]+, process \d+/g, 'Node.js <version>, process <number>'],
@@ -34,23 +32,9 @@ const VOLATILE: readonly [RegExp, string][] = [
   [/[\d.]+ s, \d+ documents\/s/g, '<time>'],
 ]
 
-/** Ids in the order in which they first appear on one side: shown, or answered. */
-class Ids {
-  readonly #seen: string[] = []
-
-  indexOf(id: string): number {
-    if (!this.#seen.includes(id)) this.#seen.push(id)
-    return this.#seen.indexOf(id)
-  }
-
-  at(index: number): string | undefined {
-    return this.#seen[index]
-  }
-
-  mask(text: string): string {
-    const numbered = text.replace(ID, id => `<id ${this.indexOf(id)}>`)
-    return VOLATILE.reduce((masked, [what, mark]) => masked.replace(what, mark), numbered)
-  }
+/** A text without what differs between runs. */
+function masked(text: string, ids: Ids): string {
+  return VOLATILE.reduce((kept, [what, mark]) => kept.replace(what, mark), ids.mask(text))
 }
 
 class Tour {
@@ -70,7 +54,7 @@ class Tour {
   async run(step: Step): Promise<void> {
     const { port, command } = step
     const answer = port === undefined ? await this.#shell(step) : await this.#command(port, command)
-    assert.is(this.#masked(answer), this.#shown.mask(step.answer), `answer of: ${command}`)
+    assert.is(this.#masked(answer), masked(step.answer, this.#shown), `answer of: ${command}`)
   }
 
   async #command(port: number, typed: string): Promise<string> {
@@ -130,7 +114,7 @@ class Tour {
       .replaceAll(`127.0.0.1:${adminPort}`, `127.0.0.1:${ADMIN_PORT}`)
       .replace(`(integer) ${clientPort}`, `(integer) ${CLIENT_PORT}`)
       .replace(`(integer) ${adminPort}`, `(integer) ${ADMIN_PORT}`)
-    return this.#answered.mask(asShown)
+    return masked(asShown, this.#answered)
   }
 }
 
@@ -187,10 +171,10 @@ test('answers so in redis-cli too', async () => {
       timeout: 30_000,
     })
     // Cursors are numbered in the order of the queries, of which some were left out.
-    const masked = (text: string) =>
-      new Ids().mask(text).replace(/"cursor_id" => \(integer\) \d+/g, '"cursor_id" => <number>')
+    const comparable = (text: string) =>
+      masked(text, new Ids()).replace(/"cursor_id" => \(integer\) \d+/g, '"cursor_id" => <number>')
     const shown = steps.map(({ answer }) => `${answer}\n`).join('')
-    assert.is(masked(stdout), masked(shown))
+    assert.is(comparable(stdout), comparable(shown))
   })
 })
 

@@ -25,6 +25,7 @@ export const bucketInsert = command({
     'BUCKETBEINGREMOVED',
     'REJECT',
     'DUPLICATEKEY',
+    'INDEXTYPE_MISMATCH',
   ],
   reply: array(bulk),
   example: PEOPLE_EXAMPLE,

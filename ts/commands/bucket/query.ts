@@ -174,7 +174,7 @@ export const bucketAdvance = command({
   args: [text('operation'), int32('cursor-id')],
   port: 'client',
   flags: ['write'],
-  errors: [...BUCKET_ERRORS, 'REJECT'],
+  errors: [...BUCKET_ERRORS, 'REJECT', 'DUPLICATEKEY', 'INDEXTYPE_MISMATCH'],
   reply: oneOf(queryReply, writeReply),
   example: [...PEOPLE_EXAMPLE, "BUCKET.QUERY people '{}' LIMIT 1", 'BUCKET.ADVANCE QUERY 1'],
   run: async (ctx, { operation, 'cursor-id': cursorId }) => {

@@ -50,7 +50,8 @@ impl Filter {
     ///
     /// # Errors
     /// [`Error::UnsupportedType`], [`Error::RegexOption`] and [`Error::RegexPattern`] for operands
-    /// a client may send; [`Error::Program`] and [`Error::Bson`] for a program that is malformed.
+    /// a client may send, [`Error::TooDeep`] for a path; [`Error::Program`] and [`Error::Bson`] for
+    /// a program that is malformed.
     pub fn parse(program: &[u8]) -> Result<Filter, Error> {
         Filter::parse_collated(program, &[])
     }

@@ -112,7 +112,7 @@ impl<'a> Fields<'a> {
     fn path(&self) -> Result<Vec<Segment>, Error> {
         let path = self.path.ok_or(Error::Program("node has no p"))?;
         if path.iter().filter(|&&byte| byte == b'.').count() >= MAX_SEGMENTS {
-            return Err(Error::Program("path is too long"));
+            return Err(Error::TooDeep);
         }
         Ok(path::split(path))
     }
