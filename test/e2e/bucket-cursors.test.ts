@@ -66,14 +66,20 @@ test('belongs to the session, and refuses what is no operation', async () => {
 
 test('goes on where nothing could match, once documents have arrays', async () => {
   const client = await useJson(await server.connect(3))
-  const indexes = '{"n": {"bson_type": "int32"}}'
-  await client.call('BUCKET.CREATE', 'bounds', 'INDEXES', indexes)
-  await client.call('BUCKET.INSERT', 'bounds', 'DOCS', '{"n": 5}')
-  const first = await batchOf(client, 'BUCKET.QUERY', 'bounds', '{"n": {"$gt": 9, "$lt": 3}}')
-  assert.is(first.items.length, 0)
-  await client.call('BUCKET.INSERT', 'bounds', 'DOCS', '{"n": [10, 2]}')
-  const next = await batchOf(client, 'BUCKET.ADVANCE', 'QUERY', String(first.cursorId))
-  assert.is(next.items.length, 1)
+  const indexes = '{"n": {"bson_type": "int32"}, "x": {"bson_type": "int32"}}'
+  const empty = '{"n": {"$gt": 9, "$lt": 3}}'
+  for (const [bucket, filter] of [
+    ['bounds', empty],
+    ['branches', `{"$or": [{"x": 1}, ${empty}]}`],
+  ] as const) {
+    await client.call('BUCKET.CREATE', bucket, 'INDEXES', indexes)
+    await client.call('BUCKET.INSERT', bucket, 'DOCS', '{"n": 5}')
+    const first = await batchOf(client, 'BUCKET.QUERY', bucket, filter)
+    assert.is(first.items.length, 0)
+    await client.call('BUCKET.INSERT', bucket, 'DOCS', '{"n": [10, 2]}')
+    const next = await batchOf(client, 'BUCKET.ADVANCE', 'QUERY', String(first.cursorId))
+    assert.is(next.items.length, 1, filter)
+  }
 })
 
 test.run()

@@ -7,9 +7,10 @@
 import type { FilterHandle } from '../native.js'
 import type { Bucket } from './buckets.js'
 import type { Cursor } from './cursors.js'
-import { PRIMARY_INDEX } from './indexes/indexes.js'
+import { type IndexDefinition, PRIMARY_INDEX } from './indexes/indexes.js'
 import type { Collation } from './language/collation.js'
 import type { BoundPlan } from './planner/bind.js'
+import type { PlanNode } from './planner/physical.js'
 import { effectiveCollation, isReadable } from './planner/usable-indexes.js'
 import type { QueryPlans } from './query-plans.js'
 import type { Position, ScanBatch } from './scan.js'
@@ -86,14 +87,18 @@ export function collationOf(
   return effectiveCollation(path, { indexes, bucketCollation, collation: option })
 }
 
-/** Can the indexes of a plan still be read as they were planned? */
-function isAsPlanned({ ranges }: BoundPlan, planned: Bucket, bucket: Bucket): boolean {
+/** Can the indexes of a plan still be read as they were planned? Also those of which nothing lies
+ *  between the bounds: of an array two elements may meet them. */
+function isAsPlanned({ root }: BoundPlan, planned: Bucket, bucket: Bucket): boolean {
   if (planned.edition === bucket.edition) return true
-  // Nothing lay between its bounds; of an array two elements may meet them.
-  if (ranges.length === 0) return false
-  return ranges.every(({ index }) => {
+  return indexesOf(root).every(index => {
     if (index.id === PRIMARY_INDEX.id) return true
     const now = bucket.indexes.find(({ id }) => id === index.id)
     return now !== undefined && isReadable(now) && now.hasArrays === index.hasArrays
   })
+}
+
+function indexesOf(node: PlanNode): IndexDefinition[] {
+  if (node.kind === 'scan') return [node.index]
+  return node.kind === 'union' || node.kind === 'concat' ? node.children.flatMap(indexesOf) : []
 }
