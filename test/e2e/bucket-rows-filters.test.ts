@@ -206,6 +206,30 @@ test('paths through arrays', () =>
     ],
   }))
 
+test('a name may be empty', () =>
+  check('unnamed', {
+    documents: [
+      '{"":5}',
+      '{"":[5,7]}',
+      '{"a":5}',
+      '{"a":{"":5}}',
+      '{"a":[{"":5},6]}',
+      '{"":{"":5}}',
+      '{"":[{"b":5}]}',
+    ],
+    matches: [
+      ['{"":5}', [1, 2]],
+      ['{"":{"$exists":true}}', [1, 2, 6, 7]],
+      ['{"":{"$ne":5}}', [3, 4, 5, 7]],
+      ['{"":{"$elemMatch":{"$gt":6}}}', [2]],
+      ['{"":{"$elemMatch":{"b":5}}}', [7]],
+      ['{"a.":5}', [4, 5]],
+      ['{".":5}', [6]],
+      ['{"a":{"$elemMatch":{"":5}}}', [5]],
+      ['{"a":{"$elemMatch":{"$gt":5}}}', [5]],
+    ],
+  }))
+
 test('$elemMatch asks everything of one element', () =>
   check('elements', {
     documents: [

@@ -18,6 +18,7 @@ const EXTRA: readonly (readonly [path: string, type: ScalarType])[] = [
   ['e.1', 'int32'],
   ['m', 'int32'],
   ['m.x', 'int32'],
+  ['m.', 'int32'],
   ['m.0.x', 'int32'],
   ['m.0', 'string'],
   ['m.0.1', 'int64'],
@@ -184,7 +185,7 @@ export class FilterDraw {
     for (let i = 0; i < count; i++) {
       const roll = this.#random.next()
       if (path === 'e' ? roll < 0.8 : roll < 0.15) {
-        const name = this.#random.pick(['x', 'y', 'y.0', 'z'])
+        const name = this.#random.pick(['x', 'y', 'y.0', 'z', ''])
         const slot = this.#slots.find(({ path }) => path === `e.${name}`)
         entries.push([name, this.#condition(`e.${name}`, slot?.type ?? type, depth)])
       } else if (roll < 0.9) entries.push(this.#operator(type))

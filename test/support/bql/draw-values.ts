@@ -100,7 +100,7 @@ export function drawAnything(random: Random, depth = 3): Value {
   if (roll < 0.7 || depth === 0) return drawScalar(random, random.pick(SCALAR_TYPES))
   const count = random.between(0, 3)
   if (roll < 0.87) return Array.from({ length: count }, () => drawAnything(random, depth - 1))
-  const names = Array.from({ length: count }, () => random.pick(['x', 'y', 'z', 'a', '0', '1']))
+  const names = Array.from({ length: count }, () => random.pick(['x', 'y', 'z', 'a', '0', '1', '']))
   return Object.fromEntries(names.map(name => [name, drawAnything(random, depth - 1)]))
 }
 

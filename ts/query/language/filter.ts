@@ -25,8 +25,8 @@ export type Filter =
   | { readonly kind: 'regex'; readonly path: string; readonly value: Literal }
   | { readonly kind: 'elemMatch'; readonly path: string; readonly child: Filter }
 
-/** Path of a test on the element itself, inside `$elemMatch`. */
-export const SELF_PATH = ''
+/** Path of a test on the element itself, inside `$elemMatch`; no name has a zero in it. */
+export const SELF_PATH = '\0'
 
 /** Joins conditions that must all hold. */
 export function allOf(children: readonly Filter[]): Filter {

@@ -29,7 +29,7 @@ const BYTES: CollationOf = () => null
 export function compileProgram(filter: Filter, collationOf = BYTES): FilterHandle {
   try {
     const compiler = new Compiler(collationOf)
-    const program = Buffer.from(serialize(compiler.node(filter, '')))
+    const program = Buffer.from(serialize(compiler.node(filter, null)))
     return new addon.FilterHandle(program, compiler.collators)
   } catch (cause) {
     const reason = nativeReason(cause)
@@ -50,7 +50,7 @@ class Compiler {
   }
 
   /** @param parent  path of the array that `$elemMatch` is about, from the document */
-  node(filter: Filter, parent: string): Document {
+  node(filter: Filter, parent: string | null): Document {
     const children = (list: readonly Filter[]) => list.map(child => this.node(child, parent))
     switch (filter.kind) {
       case 'true':
@@ -63,18 +63,19 @@ class Compiler {
         return { n: 'not', c: children([filter.child]) }
       case 'compare': {
         const collator = this.#collator(joinPath(parent, filter.path))
-        return { n: 'cmp', p: filter.path, o: filter.operator, v: filter.value, ...collator }
+        const { path, operator, value } = filter
+        return { n: 'cmp', ...place(path), o: operator, v: value, ...collator }
       }
       case 'in':
       case 'nin':
       case 'all': {
         const collator = this.#collator(joinPath(parent, filter.path))
-        return { n: filter.kind, p: filter.path, v: filter.values, ...collator }
+        return { n: filter.kind, ...place(filter.path), v: filter.values, ...collator }
       }
       case 'size':
       case 'exists':
       case 'regex':
-        return { n: filter.kind, p: filter.path, v: filter.value }
+        return { n: filter.kind, ...place(filter.path), v: filter.value }
       case 'elemMatch': {
         const child = this.node(filter.child, joinPath(parent, filter.path))
         return { n: 'elem', p: filter.path, c: [child] }
@@ -92,6 +93,12 @@ class Compiler {
   }
 }
 
-function joinPath(parent: string, path: string): string {
-  return parent === '' || path === SELF_PATH ? parent + path : `${parent}.${path}`
+/** A test of an element itself has no path. */
+function place(path: string): { p?: string } {
+  return path === SELF_PATH ? {} : { p: path }
+}
+
+function joinPath(parent: string | null, path: string): string {
+  if (parent === null) return path
+  return path === SELF_PATH ? parent : `${parent}.${path}`
 }

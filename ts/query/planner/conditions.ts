@@ -93,6 +93,7 @@ function elementConditions(
     if (!ELEMENT_OPERATORS.includes(operator)) return []
     if (!isOnElement && params.some(({ type }) => type === 'null')) return []
     const path = isOnElement ? array : `${array}.${inner.path}`
-    return [{ path, selector: inner.path, operator, params, source, elemMatch, isOnElement }]
+    const selector = isOnElement ? '' : inner.path
+    return [{ path, selector, operator, params, source, elemMatch, isOnElement }]
   })
 }

@@ -45,8 +45,8 @@ impl Filter {
     /// | `regex` | `p`, `v`: regex | it is found in the string |
     /// | `elem` | `p`, `c`: nodes | one array element passes all of them |
     ///
-    /// `p` is a dotted path from the document or, inside `elem`, from the element; `""` is that
-    /// itself. Strings compare by their bytes.
+    /// `p` is a dotted path from the document or, inside `elem`, from the element; without it, a
+    /// test is of that itself. Strings compare by their bytes.
     ///
     /// # Errors
     /// [`Error::UnsupportedType`], [`Error::RegexOption`] and [`Error::RegexPattern`] for operands

@@ -110,7 +110,7 @@ impl<'a> Fields<'a> {
     }
 
     fn path(&self) -> Result<Vec<Segment>, Error> {
-        let path = self.path.ok_or(Error::Program("node has no p"))?;
+        let Some(path) = self.path else { return Ok(Vec::new()) };
         if path.iter().filter(|&&byte| byte == b'.').count() >= MAX_SEGMENTS {
             return Err(Error::TooDeep);
         }

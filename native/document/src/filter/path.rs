@@ -10,11 +10,8 @@ pub(crate) struct Segment {
     index: Option<usize>,
 }
 
-/// Splits a dotted path; the empty path has no segments.
+/// Splits a dotted path; the empty path is one empty name.
 pub(crate) fn split(path: &[u8]) -> Vec<Segment> {
-    if path.is_empty() {
-        return Vec::new();
-    }
     path.split(|&byte| byte == b'.')
         .map(|name| Segment { name: name.to_vec(), index: index(name) })
         .collect()

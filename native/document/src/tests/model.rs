@@ -28,6 +28,15 @@ pub(super) enum Query {
 impl Query {
     /// The program that `Filter::parse` reads.
     pub(super) fn program(&self) -> Document {
+        let mut program = self.program_at_path();
+        // The tests of an element itself.
+        if matches!(program.get_str("p"), Ok("")) {
+            program.remove("p");
+        }
+        program
+    }
+
+    fn program_at_path(&self) -> Document {
         let nodes =
             |queries: &[Query]| -> Vec<Document> { queries.iter().map(Query::program).collect() };
         match self {

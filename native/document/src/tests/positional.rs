@@ -97,11 +97,11 @@ fn element_matches_mean_the_outermost_array() {
         "{{n:'elem', p:'a', c:[{}, {{n:'not',c:[{}]}}, {{n:'elem',p:'t',c:[{}]}}]}}",
         cmp("x", "gt", "1"),
         cmp("y", "eq", "1"),
-        cmp("", "eq", "7"),
+        "{n:'cmp',o:'eq',v:7}",
     );
     let array = "[{x: 2, t: [1]}, {x: 2, y: 1, t: [7]}, {x: 2, t: [1, 7]}]";
     check(&program, &[(array, "2"), ("[5, {x: 2}]", "none")]);
-    check(&format!("{{n:'elem',p:'a',c:[{}]}}", cmp("", "gte", "2")), &[("[1, [3], 2]", "1")]);
+    check("{n:'elem',p:'a',c:[{n:'cmp',o:'gte',v:2}]}", &[("[1, [3], 2]", "1")]);
     check("{n:'elem',p:'a',c:[]}", &[("[null]", "0")]);
-    check("{n:'elem',p:'a.t',c:[{n:'size',p:'',v:1}]}", &[("[{t: [1]}, {t: [[1]]}]", "1")]);
+    check("{n:'elem',p:'a.t',c:[{n:'size',v:1}]}", &[("[{t: [1]}, {t: [[1]]}]", "1")]);
 }

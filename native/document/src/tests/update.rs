@@ -266,7 +266,7 @@ fn the_matched_element_is_set() {
         "{a: [1, 2], b: [3, 4]}",
         "{a: [1, 0], b: [0, 4], c: 1}",
     );
-    let deep = "{n:'elem', p:'a', c:[{n:'elem',p:'b',c:[{n:'cmp',p:'',o:'eq',v:2}]}]}";
+    let deep = "{n:'elem', p:'a', c:[{n:'elem',p:'b',c:[{n:'cmp',o:'eq',v:2}]}]}";
     check_where(
         deep,
         "{$set: {'a.$.b.$[]': 0}}",

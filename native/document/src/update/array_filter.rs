@@ -25,16 +25,19 @@ impl ArrayFilter {
             return fail("Array filter document must have exactly one key (the identifier)");
         };
         let identifier = utf8(condition.name)?;
-        let (name, path) = identifier.split_once('.').unwrap_or((identifier, ""));
+        let (name, path) = match identifier.split_once('.') {
+            Some((name, path)) => (name, Some(path)),
+            None => (identifier, None),
+        };
         if name.trim().is_empty() {
             return fail("arrayFilter identifier is null/blank");
         }
-        if path.split('.').nth(crate::MAX_DEPTH).is_some() {
+        if path.is_some_and(|path| path.split('.').nth(crate::MAX_DEPTH).is_some()) {
             return Err(Error::TooDeep);
         }
         let test = Test::read(condition)?;
         let on_document = test.filter(path)?;
-        let on_other = if path.is_empty() { None } else { Some(test.filter("")?) };
+        let on_other = path.map(|_| test.filter(None)).transpose()?;
         Ok((name, ArrayFilter { on_document, on_other }))
     }
 
@@ -112,10 +115,10 @@ impl<'a> Test<'a> {
         Err(Error::Update(format!("Array filter operator {operator} expects {expected}")))
     }
 
-    /// The test of the value at `path`; `""` is the element itself.
-    fn filter(&self, path: &str) -> Result<Filter, Error> {
+    /// The test of the value at `path`; without one, of the element itself.
+    fn filter(&self, path: Option<&str>) -> Result<Filter, Error> {
         let mut program = Writer::with_capacity(64 + self.operand.bytes.len());
-        if path.is_empty() || self.node == b"exists" {
+        if path.is_none() || self.node == b"exists" {
             self.write(path, &mut program)?;
         } else {
             let root = program.begin();
@@ -138,10 +141,12 @@ impl<'a> Test<'a> {
         })
     }
 
-    fn write(&self, path: &str, program: &mut Writer) -> Result<(), Error> {
+    fn write(&self, path: Option<&str>, program: &mut Writer) -> Result<(), Error> {
         let start = program.begin();
         text(b"n", self.node, program)?;
-        text(b"p", path.as_bytes(), program)?;
+        if let Some(path) = path {
+            text(b"p", path.as_bytes(), program)?;
+        }
         if !self.comparison.is_empty() {
             text(b"o", self.comparison, program)?;
         }

@@ -15,7 +15,7 @@ import {
 } from 'bson'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Filter } from '../../../../ts/query/language/filter.js'
+import { type Filter, SELF_PATH } from '../../../../ts/query/language/filter.js'
 import { isBson, parseFilter } from '../../../../ts/query/language/parse.js'
 import { compileProgram } from '../../../../ts/query/language/program.js'
 import { errorOf } from '../../../support/data-member.js'
@@ -63,7 +63,7 @@ const ACCEPTED: readonly [text: string, filter: Filter][] = [
       path: 'a',
       child: {
         kind: 'and',
-        children: [{ kind: 'compare', path: '', operator: 'gte', value: one }, b2],
+        children: [{ kind: 'compare', path: SELF_PATH, operator: 'gte', value: one }, b2],
       },
     },
   ],
@@ -72,7 +72,10 @@ const ACCEPTED: readonly [text: string, filter: Filter][] = [
     {
       kind: 'elemMatch',
       path: 'a',
-      child: { kind: 'or', children: [eq('', one), { kind: 'not', child: eq('', two) }] },
+      child: {
+        kind: 'or',
+        children: [eq(SELF_PATH, one), { kind: 'not', child: eq(SELF_PATH, two) }],
+      },
     },
   ],
   ['{"a": {"$elemMatch": {}}}', { kind: 'elemMatch', path: 'a', child: { kind: 'true' } }],
