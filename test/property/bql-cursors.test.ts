@@ -82,7 +82,7 @@ class Round {
     this.#shape = drawShape(random)
     const draw = new FilterDraw(random, this.#shape, 60)
     this.#filters = Array.from({ length: FILTERS }, (_, i) => {
-      const filter = i === 0 ? {} : random.next() < 0.7 ? draw.narrow() : draw.next()
+      const filter = i === 0 ? {} : drawFilter(random, draw)
       return { filter, argument: filterArgument(filter, random.next() < 0.5) }
     })
   }
@@ -329,6 +329,13 @@ class Round {
   #note(bucket: string, what: string): void {
     for (const cursor of this.#of(bucket)) cursor.note(what)
   }
+}
+
+/** A range, two of which either may hold, or any filter. */
+function drawFilter(random: Random, draw: FilterDraw): Doc {
+  const roll = random.next()
+  if (roll < 0.4) return draw.narrow()
+  return roll < 0.8 ? { $or: [draw.narrow(), draw.narrow()] } : draw.next()
 }
 
 function idFilter(documents: Documents, ids: readonly string[]): Buffer {
