@@ -72,6 +72,8 @@ class Round {
   readonly #cursors: FollowedCursor[] = []
   /** Who changes documents: the reader while it has a transaction open. */
   #active: RespClient
+  /** Buckets that have indexes which nobody has waited for. */
+  readonly #building = new Set<string>()
   #nextNumber = 1
   #nextIndex = 1
 
@@ -165,8 +167,8 @@ class Round {
 
   async #open(subject: Subject): Promise<void> {
     const question = this.#question(subject)
-    // EXPLAIN is about what is committed.
-    const isOpen = this.#active === this.#reader
+    // EXPLAIN is about what is committed, and by the next command an index may be built.
+    const isOpen = this.#active === this.#reader || this.#building.has(subject.bucket)
     const explained = isOpen ? undefined : await this.#explained(question)
     const cursor = new FollowedCursor(this.#reader, subject.documents, question)
     // A value of another type has no entry in an index, which is not read then.
@@ -298,6 +300,7 @@ class Round {
     const { type, value } = await this.#writer.frame(...words)
     if (type === '-') return assert.match(String(value), / already exists/)
     if (this.#random.next() < 0.6) await untilStatus(this.#writer, 'READY', { bucket, name })
+    else this.#building.add(bucket)
     see('index made')
     this.#note(bucket, `index ${JSON.stringify(named)}`)
   }
