@@ -82,4 +82,34 @@ test('goes on where nothing could match, once documents have arrays', async () =
   }
 })
 
+test('a full scan goes on where it was, whatever becomes of other branches', async () => {
+  const client = await useJson(await server.connect(3))
+  await client.call('BUCKET.CREATE', 'beside', 'INDEXES', '{"n": {"bson_type": "int32"}}')
+  const documents = [1, 2, 3, 4].map(m => `{"n": 1, "m": ${m}}`)
+  await client.call('BUCKET.INSERT', 'beside', 'DOCS', ...documents)
+  const filter = '{"$or": [{"n": 1}, {"m": {"$gte": 0}}]}'
+  const first = await batchOf(client, 'BUCKET.QUERY', 'beside', filter, 'LIMIT', '2')
+  const advance = ['BUCKET.ADVANCE', 'QUERY', String(first.cursorId)]
+  await client.call('BUCKET.INSERT', 'beside', 'DOCS', '{"n": [5, 6]}')
+  await client.call('BUCKET.INDEX', 'DROP', 'beside', 'selector:n.bsonType:INT32')
+  const next = await batchOf(client, ...advance)
+  const numbers = [...first.items, ...next.items].map(item => JSON.parse(String(item)).m)
+  assert.equal(numbers, [1, 2, 3, 4])
+})
+
+test('nothing comes twice where a branch begins to have something to read', async () => {
+  const client = await useJson(await server.connect(3))
+  await client.call('BUCKET.CREATE', 'late', 'INDEXES', '{"n": {"bson_type": "int32"}}')
+  await client.call('BUCKET.INSERT', 'late', 'DOCS', `{"_id": "${ID}", "n": 1}`)
+  const filter = `{"$or": [{"_id": "${ID}"}, {"n": {"$gt": 9, "$lt": 3}}]}`
+  const first = await batchOf(client, 'BUCKET.QUERY', 'late', filter)
+  assert.is(first.items.length, 1)
+  await client.call('BUCKET.INSERT', 'late', 'DOCS', '{"n": [10, 2]}')
+  const next = await batchOf(client, 'BUCKET.ADVANCE', 'QUERY', String(first.cursorId))
+  assert.equal(
+    next.items.map(item => JSON.parse(String(item)).n),
+    [[10, 2]],
+  )
+})
+
 test.run()

@@ -7,10 +7,9 @@
 import type { FilterHandle } from '../native.js'
 import type { Bucket } from './buckets.js'
 import type { Cursor } from './cursors.js'
-import { type IndexDefinition, PRIMARY_INDEX } from './indexes/indexes.js'
+import { PRIMARY_INDEX } from './indexes/indexes.js'
 import type { Collation } from './language/collation.js'
-import type { BoundPlan } from './planner/bind.js'
-import type { PlanNode } from './planner/physical.js'
+import { type BoundPlan, indexesOf } from './planner/bind.js'
 import { effectiveCollation, isReadable } from './planner/usable-indexes.js'
 import type { QueryPlans } from './query-plans.js'
 import type { Position, ScanBatch } from './scan.js'
@@ -96,9 +95,4 @@ function isAsPlanned({ root }: BoundPlan, planned: Bucket, bucket: Bucket): bool
     const now = bucket.indexes.find(({ id }) => id === index.id)
     return now !== undefined && isReadable(now) && now.hasArrays === index.hasArrays
   })
-}
-
-function indexesOf(node: PlanNode): IndexDefinition[] {
-  if (node.kind === 'scan') return [node.index]
-  return node.kind === 'union' || node.kind === 'concat' ? node.children.flatMap(indexesOf) : []
 }

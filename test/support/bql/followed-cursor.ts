@@ -1,5 +1,5 @@
 /** A cursor with what has to hold of it while others change documents and indexes. */
-import { EJSON } from 'bson'
+import { deserialize, EJSON } from 'bson'
 import * as assert from 'uvu/assert'
 import { batchIn } from '../bucket.js'
 import { ReplyError, type RespClient, toData, type Word } from '../resp-client.js'
@@ -119,7 +119,7 @@ export class FollowedCursor {
     const { filter, kind } = this.question
     const words = wordsOf(this.question)
       .slice(3)
-      .map(word => (typeof word === 'string' ? word : EJSON.stringify(word)))
+      .map(word => (typeof word === 'string' ? word : EJSON.stringify(deserialize(word))))
     const text = EJSON.stringify(filter, { relaxed: false })
     return `${kind} ${this.question.bucket} ${text} ${words.join(' ')}\n${this.#history.join('\n')}`
   }

@@ -66,7 +66,8 @@ export interface BoundPlan {
   readonly order: 'scan' | 'id'
   /** Whether one document may have several entries in the ranges. */
   readonly mayRepeat: boolean
-  /** Whether entries may move while they are read: all but primary ones do. */
+  /** Whether entries may move while they are read: all but primary ones do. INVARIANT: a plan that
+   *  changes of indexes concern says so, even if nothing lies between its bounds. */
   readonly mayMove: boolean
   /** What the plan came to, without choices. */
   readonly root: PlanNode
@@ -87,8 +88,26 @@ export function bindPlan(plan: QueryPlan, options: BindOptions): BoundPlan {
     reverse,
     order,
     mayRepeat: indexes.size > 1 || ranges.some(({ index }) => index.hasArrays),
-    mayMove: ranges.some(({ index }) => index !== PRIMARY_INDEX),
+    mayMove: indexesOf(root).some(index => index !== PRIMARY_INDEX),
     root,
+  }
+}
+
+/** The indexes that a bound plan depends on, read or not: a full scan makes all others needless. */
+export function indexesOf(node: PlanNode): readonly IndexDefinition[] {
+  switch (node.kind) {
+    case 'nothing':
+      return []
+    case 'full':
+      return [PRIMARY_INDEX]
+    case 'scan':
+      return [node.index]
+    case 'union':
+    case 'concat':
+      if (node.children.some(({ kind }) => kind === 'full')) return [PRIMARY_INDEX]
+      return node.children.flatMap(indexesOf)
+    case 'choice':
+      return node.candidates.flatMap(indexesOf)
   }
 }
 
