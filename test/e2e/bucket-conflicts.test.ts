@@ -275,6 +275,30 @@ test('what an upsert did not find', async () => {
   await commits([upsert], [insert({ n: 61, u: 61 }), set(5, { y: 1 })])
 })
 
+test('writers of one document wait for each other once they have met', async () => {
+  const first = await json()
+  await first.call('BUCKET.CREATE', 'one')
+  await first.call('BUCKET.INSERT', 'one', 'DOCS', '{"n": 0}')
+  const [writers, writes] = [10, 50]
+  const refused = await Promise.all(
+    Array.from({ length: writers }, async (_, writer) => {
+      const client = await json()
+      let count = 0
+      for (let i = 0; i < writes; i++) {
+        const update = `{"$set": {"n": ${writer * writes + i}}}`
+        const { type, value } = await client.frame('BUCKET.UPDATE', 'one', '{}', update)
+        if (type !== '-') continue
+        assert.is(value, CONFLICT)
+        count++
+      }
+      return count
+    }),
+  )
+  // Each for itself, nearly half of them are refused.
+  const total = refused.reduce((sum, count) => sum + count, 0)
+  assert.ok(total < (writers * writes) / 20, `${total} refused`)
+})
+
 test('two transactions that change neighbours', async () => {
   const [first, second] = [await json(), await json()]
   const requestOf = await prepared(first)

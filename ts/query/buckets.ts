@@ -106,7 +106,7 @@ export async function createBucket(
     if (existing.uuid === uuid) return
     throw new RespError('BUCKETALREADYEXISTS', `Bucket already exists: ${name}`)
   }
-  const key = bucketMetadataKey(namespace.prefix, Buffer.from(name))
+  const key = bucketKey(namespace, name)
   const indexes = bucket.indexes?.() ?? []
   const prefix = await registerPrefix(tx, registry, key)
   const collation = bucket.collation ?? null
@@ -126,13 +126,18 @@ export function openBucket(tx: Tx, namespace: BucketNamespace, name: string): Ma
   })
 }
 
+/** Key of a bucket's record. */
+export function bucketKey(namespace: BucketNamespace, name: string): Buffer {
+  return bucketMetadataKey(namespace.prefix, Buffer.from(name))
+}
+
 /** As `openBucket`, but also finds one that is removed. @returns undefined when there is none */
 export function findBucket(
   tx: Tx,
   namespace: BucketNamespace,
   name: string,
 ): MaybePromise<Bucket | undefined> {
-  const key = bucketMetadataKey(namespace.prefix, Buffer.from(name))
+  const key = bucketKey(namespace, name)
   return andThen(tx.get(key), bytes => {
     return bytes === undefined ? undefined : parsed({ bytes, key, namespace, name })
   })

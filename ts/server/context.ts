@@ -75,6 +75,18 @@ export interface TxOptions {
   /** The database key that the body reads and then writes. One-off transactions of this process
    *  wait for each other there: together they would only make each other conflict. */
   readonly turnAt?: Buffer
+  /** The database key of what many write at once without always meeting. One-off transactions of
+   *  this process that met there wait for each other before they run again. */
+  readonly retryAt?: () => Buffer
+}
+
+type Body<T> = (tx: Tx) => MaybePromise<T>
+
+/** What is left to a transaction that does not commit. */
+interface Rest {
+  readonly retries: number
+  /** Undefined: nobody is waited for, or this has its turn. */
+  readonly retryAt?: (() => Buffer) | undefined
 }
 
 /** One for each connection; commands of a connection run one after the other. */
@@ -109,7 +121,8 @@ export class Context {
 
   /** As `tx`, but never in the session's transaction. */
   oneOff<T>(body: (tx: Tx) => MaybePromise<T>, options?: TxOptions): MaybePromise<T> {
-    return this.#attempt(body, options?.retry === false ? 0 : RETRIES_MAX)
+    const retries = options?.retry === false ? 0 : RETRIES_MAX
+    return this.#attempt(body, { retries, retryAt: options?.retryAt })
   }
 
   /** Runs `body` with `tx` in place of the transactions that its one-off commands would begin. */
@@ -122,33 +135,34 @@ export class Context {
     }
   }
 
-  #attempt<T>(body: (tx: Tx) => MaybePromise<T>, retries: number): MaybePromise<T> {
+  #attempt<T>(body: Body<T>, rest: Rest): MaybePromise<T> {
     const tx = this.services.store.begin()
     try {
       const result = body(tx)
       if (result instanceof Promise || tx.needsCommit) {
-        return this.#settle(finish(tx, result), body, retries)
+        return this.#settle(finish(tx, result), body, rest)
       }
       tx.cancel()
       return result
     } catch (error) {
       tx.cancel()
-      if (retries === 0 || !isRetried(error)) throw error
-      return this.#attempt(body, retries - 1)
+      return this.#again(error, body, rest)
     }
   }
 
-  async #settle<T>(
-    finished: Promise<T>,
-    body: (tx: Tx) => MaybePromise<T>,
-    retries: number,
-  ): Promise<T> {
+  async #settle<T>(finished: Promise<T>, body: Body<T>, rest: Rest): Promise<T> {
     try {
       return await finished
     } catch (error) {
-      if (retries === 0 || !isRetried(error)) throw error
-      return await this.#attempt(body, retries - 1)
+      return await this.#again(error, body, rest)
     }
+  }
+
+  #again<T>(error: unknown, body: Body<T>, { retries, retryAt }: Rest): MaybePromise<T> {
+    if (retries === 0 || !isRetried(error)) throw error
+    if (retryAt === undefined) return this.#attempt(body, { retries: retries - 1 })
+    const again = () => this.#attempt(body, { retries: retries - 1 })
+    return this.services.store.turns.run(retryAt(), again)
   }
 }
 

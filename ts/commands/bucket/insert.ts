@@ -1,10 +1,11 @@
 /** BUCKET.INSERT */
 
 import { err } from '../../error.js'
-import { openBucket } from '../../query/buckets.js'
+import { bucketKey, openBucket } from '../../query/buckets.js'
 import { Insertion } from '../../query/insertion.js'
 import { array, bulk, PackedBulks } from '../../resp/reply.js'
 import { bytes, command, rest, text } from '../../server/command.js'
+import type { Tx } from '../../store/tx.js'
 import { PEOPLE_EXAMPLE } from './shared.js'
 
 const ID_BYTES = 12
@@ -44,10 +45,11 @@ export const bucketInsert = command({
     if (inputs.length === 0) throw err('No documents provided')
     const namespace = await namespaces.resolve(path)
     const insertion = new Insertion(inputs, attributes.inputType === 'json')
-    await ctx.tx(async tx => {
+    const write = async (tx: Tx): Promise<void> => {
       tx.guardCommit(namespace)
       await documents.insert(tx, await openBucket(tx, namespace, name), insertion)
-    })
+    }
+    await ctx.tx(write, { retryAt: () => bucketKey(namespace, name) })
     return formatIds(insertion.prepare().ids, attributes.objectIdFormat)
   },
 })

@@ -1,11 +1,14 @@
 /** What the BUCKET commands have in common: the session's cursors, the namespace, replies. */
 
 import { err } from '../../error.js'
+import { bucketKey } from '../../query/buckets.js'
 import { CURSOR_KINDS, type Cursor, type CursorKind, Cursors } from '../../query/cursors.js'
+import type { DoneWrites } from '../../query/documents.js'
 import { type CursorTarget, newCursor } from '../../query/new-cursor.js'
 import { advance } from '../../query/query-runs.js'
 import { array, bulk, integer, PackedBulks, record } from '../../resp/reply.js'
 import { type Context, SessionSlot } from '../../server/context.js'
+import type { Tx } from '../../store/tx.js'
 
 export const cursorsSlot = new SessionSlot(() => new Cursors())
 
@@ -85,10 +88,12 @@ export async function nextBatch(
     advance(cursor, done)
     return new PackedBulks(done.batch.payload, done.batch.ends)
   }
-  const done = await ctx.tx(tx => {
+  const { namespace, bucket } = cursor
+  const write = (tx: Tx): Promise<DoneWrites> => {
     if (cursor.update === null) return documents.delete(tx, cursor, planned)
     return documents.update(tx, cursor, planned)
-  })
+  }
+  const done = await ctx.tx(write, { retryAt: () => bucketKey(namespace, bucket) })
   advance(cursor, done)
   if (objectIdFormat === 'hex') return done.ids.map(id => id.toString('hex'))
   const ends = Uint32Array.from(done.ids, (_, i) => (i + 1) * ID_BYTES)
