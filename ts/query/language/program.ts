@@ -49,7 +49,8 @@ class Compiler {
     this.#collationOf = collationOf
   }
 
-  /** @param parent  path of the array that `$elemMatch` is about, from the document */
+  /** Members that are undefined are left out.
+   *  @param parent  path of the array that `$elemMatch` is about, from the document */
   node(filter: Filter, parent: string | null): Document {
     const children = (list: readonly Filter[]) => list.map(child => this.node(child, parent))
     switch (filter.kind) {
@@ -62,20 +63,19 @@ class Compiler {
       case 'not':
         return { n: 'not', c: children([filter.child]) }
       case 'compare': {
-        const collator = this.#collator(joinPath(parent, filter.path))
         const { path, operator, value } = filter
-        return { n: 'cmp', ...place(path), o: operator, v: value, ...collator }
+        return { n: 'cmp', p: place(path), o: operator, v: value, k: this.#collator(parent, path) }
       }
       case 'in':
       case 'nin':
       case 'all': {
-        const collator = this.#collator(joinPath(parent, filter.path))
-        return { n: filter.kind, ...place(filter.path), v: filter.values, ...collator }
+        const { path, values } = filter
+        return { n: filter.kind, p: place(path), v: values, k: this.#collator(parent, path) }
       }
       case 'size':
       case 'exists':
       case 'regex':
-        return { n: filter.kind, ...place(filter.path), v: filter.value }
+        return { n: filter.kind, p: place(filter.path), v: filter.value }
       case 'elemMatch': {
         const child = this.node(filter.child, joinPath(parent, filter.path))
         return { n: 'elem', p: filter.path, c: [child] }
@@ -84,18 +84,18 @@ class Compiler {
   }
 
   /** The place of the collator of a path. */
-  #collator(path: string): { k?: number } {
-    const collation = this.#collationOf(path)
-    if (collation === null) return {}
+  #collator(parent: string | null, path: string): number | undefined {
+    const collation = this.#collationOf(joinPath(parent, path))
+    if (collation === null) return undefined
     const collator = collatorOf(collation)
     const place = this.collators.indexOf(collator)
-    return { k: place === -1 ? this.collators.push(collator) - 1 : place }
+    return place === -1 ? this.collators.push(collator) - 1 : place
   }
 }
 
 /** A test of an element itself has no path. */
-function place(path: string): { p?: string } {
-  return path === SELF_PATH ? {} : { p: path }
+function place(path: string): string | undefined {
+  return path === SELF_PATH ? undefined : path
 }
 
 function joinPath(parent: string | null, path: string): string {
